@@ -1,0 +1,94 @@
+"""Parse and check product, country and area codes.  Every name and code is a row of a table in `data/`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from autarky.errors import CodeError, listed
+from autarky.tables import LEVELS
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+def rows_of(name: str) -> Iterator[dict[str, str]]:
+    """Yield the rows of a package table `data/NAME.csv`, every value as text."""
+    with (files("autarky") / "data" / f"{name}.csv").open(encoding="utf-8", newline="") as text:
+        yield from csv.DictReader(text)
+
+
+@cache
+def areas(system: str) -> dict[str, str]:
+    """Return code → ISO3 (or named area) of a system.
+
+    Parameters
+    ----------
+    system : "iso3", "iso2", "m49", "comtrade" (UN Comtrade and BACI; without leading zeros), "gacc" (China Customs)
+        or "any" (ISO3, ISO2, then M49 and UN Comtrade's numbers)
+
+    Raises
+    ------
+    CodeError : a system that the table does not have
+    """
+    if system == "any":
+        numbers = {**areas("m49"), **areas("comtrade")}
+        return {**numbers, **{k.zfill(3): v for k, v in areas("comtrade").items()}, **areas("iso2"), **areas("iso3")}
+    if system not in ("iso3", "iso2", "m49", "comtrade", "gacc"):
+        raise CodeError(f"area codes {system!r}: expected iso3, iso2, m49, comtrade, gacc or any")
+    return {code: row["iso3"] for row in rows_of("countries") for code in row[system].split()}
+
+
+@cache
+def area_names() -> dict[str, str]:
+    """Return ISO3 (or named area) → short English name."""
+    return {row["iso3"]: row["name"] for row in rows_of("countries")}
+
+
+@cache
+def provinces() -> dict[str, str]:
+    """Return China Customs' registration-place code → ISO 3166-2."""
+    return {row["gacc"]: row["iso3166_2"] for row in rows_of("provinces")}
+
+
+@cache
+def regimes() -> dict[str, str]:
+    """Return China Customs' regime code → name."""
+    return {row["gacc"]: row["name"] for row in rows_of("regimes")}
+
+
+def check_nomenclature(name: str) -> str:
+    """Return `name` when it is a code system that autarky knows.
+
+    Raises
+    ------
+    CodeError : unknown; the message lists the known ones
+    """
+    if name not in LEVELS:
+        raise CodeError(f"nomenclature {name!r} is not known; known are {listed(list(LEVELS), 20)}")
+    return name
+
+
+def misformed(product: ir.StringValue, nomenclature: ir.StringValue | str) -> ir.BooleanValue:
+    """Return whether a product code cannot be of its nomenclature: not digits, or a length that the system lacks."""
+    import ibis
+
+    length = product.length()
+    if isinstance(nomenclature, str):
+        known: ir.BooleanValue = length.isin(LEVELS[nomenclature])
+    else:
+        lengths = {levels: [n for n, held in LEVELS.items() if held == levels] for levels in set(LEVELS.values())}
+        pairs = [(nomenclature.isin(names), length.isin(levels)) for levels, names in sorted(lengths.items())]
+        known = ibis.cases(*pairs, else_=False)
+    # A cast is several times faster than a regular expression; the sign is what it would let through.
+    digits = product.try_cast("int64").notnull() & ~product.substr(0, 1).isin(["-", "+", " "])
+    return ~((known & digits) | (product == "TOTAL")) | product.isnull()
+
+
+def expected(nomenclature: str) -> str:
+    """Say in words what a code of a nomenclature looks like."""
+    *lower, own = LEVELS[nomenclature]
+    return f"{nomenclature} codes have {own} digits" + (f" (aggregates {', '.join(map(str, lower))})" if lower else "")

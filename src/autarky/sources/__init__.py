@@ -1,0 +1,123 @@
+"""Sources: one file each, with `SUFFIXES`, `SIGNATURE` and `parse`; found by folder.  They read; they never fetch.
+
+`parse(con, raw, options, context, numbered)` returns how one raw table reads (`reader.Parsed`), or None for a file
+that only helps to read others (a country file, a read-me).  `context` is the source's own notes from file to file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import ibis
+
+from autarky import codes, engine, registry
+from autarky.errors import SourceError, listed
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from autarky.reader import Options
+    from autarky.snapshots import Raw
+
+Problem = tuple[Any, Any]
+
+
+def text_table(con: Any, raw: Raw, numbered: bool, delimiter: str = ",") -> ir.Table:
+    """Return a raw csv, json or parquet file as a table of text."""
+    if raw.kind == "csv":
+        return engine.read_text(con, raw.path, delimiter, numbered=numbered)
+    if raw.kind == "json":
+        return engine.read_json(con, raw.path, numbered=numbered)
+    if raw.kind == "parquet":
+        return engine.read_parquet_text(con, raw.path, numbered=numbered)
+    raise SourceError(f"{raw.name}: cannot read a .{raw.kind} file; expected csv, json or parquet")
+
+
+def need(table: ir.Table, names: Iterable[str], raw: Raw, source: str) -> None:
+    """Refuse a table that lacks a column, and say so if it looks like a file of another source."""
+    missing = [n for n in names if n not in table.columns]
+    if not missing:
+        return
+    found = [c for c in table.columns if c != engine.ROW]
+    message = f"{raw.name} row 1: no column {listed([repr(m) for m in missing])}; the header has {listed(found, 12)}"
+    for other in registry.names("sources"):
+        signature = registry.source(other).SIGNATURE
+        if other != source and signature and any(group <= set(found) for group in signature):
+            raise SourceError(f"{message}. It looks like a file of {other!r}: autarky ingest {other} …")
+    raise SourceError(f"{message}. Name renamed columns with --map FIELD=COLUMN.")
+
+
+def setting(options: Options, name: str, raw: Raw, allowed: Iterable[str] = ()) -> str:
+    """Return a value that the file does not say and the user must."""
+    allowed = tuple(allowed)
+    if name not in options.values:
+        choice = "|".join(allowed) if allowed else "VALUE"
+        raise SourceError(f"{raw.name}: the file does not say its {name}; say it with --set {name}={choice}")
+    value = options.values[name]
+    if allowed and value not in allowed:
+        raise SourceError(f"--set {name}={value}: expected {' or '.join(allowed)}")
+    return value
+
+
+def known_settings(options: Options, allowed: Iterable[str], columns: Iterable[str] = ()) -> None:
+    """Refuse a --set or --map that the source would ignore."""
+    allowed, columns = tuple(allowed), tuple(columns)
+    for given, known, flag in ((options.values, allowed, "--set"), (options.columns, columns, "--map")):
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            takes = f"takes {', '.join(known)}" if known else "is not used by this source"
+            raise SourceError(f"{flag} {unknown[0]}=…: {flag} {takes}")
+
+
+def number(text: ir.StringValue) -> ir.FloatingValue:
+    """Read a number; thousands commas must stand where thousands commas stand.  NaN is missing."""
+    grouped = text.re_search(r"^-?\d{1,3}(,\d{3})+(\.\d+)?$")
+    plain = ibis.cases((text.contains(",") & grouped, text.replace(",", "")), else_=text)
+    value = plain.try_cast("float64")
+    return value.nullif(float("nan"))
+
+
+def not_number(text: ir.StringValue, value: ir.FloatingValue, name: str, required: bool) -> list[Problem]:
+    """Return the problems that a numeric field can have."""
+    empty = text.isnull() | (text.strip() == "")
+    nan = text.lower().strip().isin(["nan"])
+    bad = value.isnull() & ~nan.fill_null(False) & ~empty
+    problems: list[Problem] = [
+        (bad.fill_null(False), said(name, text, "is not a number")),
+        ((value < 0).fill_null(False), said(name, text, "is negative")),
+        (value.isinf().fill_null(False), said(name, text, "is not finite")),
+    ]
+    if required:
+        problems.append((empty, ibis.literal(f"no {name}")))
+    return problems
+
+
+def said(name: str, text: ir.StringValue, what: str) -> ir.StringValue:
+    """Return the message `NAME 'TEXT' WHAT`."""
+    return ibis.literal(f"{name} '") + text.fill_null("") + f"' {what}"
+
+
+def month(text: ir.StringValue) -> ir.DateValue:
+    """Read `202401` or `2024-01` as the first day of that month; anything else is null."""
+    plain = text.strip().replace("-", "")
+    return ibis.cases((plain.length() == 6, (plain.substr(0, 4) + "-" + plain.substr(4, 2) + "-01").try_cast("date")))
+
+
+def year(text: ir.StringValue) -> ir.DateValue:
+    """Read `2024` as the first day of that year; anything else is null."""
+    return ibis.cases((text.strip().length() == 4, (text.strip() + "-01-01").try_cast("date")))
+
+
+def with_area(con: Any, table: ir.Table, code: ir.StringValue, system: str, name: str) -> ir.Table:
+    """Join to a table the area that each code stands for, as column `name` (null = unknown code)."""
+    known: Mapping[str, str] = codes.areas(system)
+    pairs = engine.lookup(con, {f"_code_{name}": list(known), name: list(known.values())})
+    return table.left_join(pairs, code == pairs[f"_code_{name}"])
+
+
+def bad_product(product: ir.StringValue, nomenclature: str) -> Problem:
+    """Return the problem of a code that its nomenclature cannot hold."""
+    tail = f"digits or signs that do not fit; {codes.expected(nomenclature)}. Was a leading zero lost?"
+    message = said("product", product, "has ") + product.length().fill_null(0).cast("string") + f" {tail}"
+    return codes.misformed(product, nomenclature), message

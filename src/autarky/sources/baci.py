@@ -1,0 +1,105 @@
+"""CEPII BACI: reconciled world trade by exporter, importer and HS6, annual; CSV, Parquet or CEPII's zip.
+
+A row is stored once, as an import of the importer (`j`) from the exporter (`i`).  Values are FOB.
+Gaulier, G. & Zignago, S. (2010), "BACI: International Trade Database at the Product-Level", CEPII WP 2010-23.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from typing import TYPE_CHECKING, Any
+
+import ibis
+
+from autarky import codes, engine, snapshots
+from autarky.errors import SourceError
+from autarky.reader import Parsed
+from autarky.sources import bad_product, known_settings, need, not_number, said, text_table, year
+from autarky.tables import Origin
+
+if TYPE_CHECKING:
+    from autarky.reader import Options
+
+SUFFIXES = (".zip", ".csv", ".csv.gz", ".parquet")
+SIGNATURE = [{"t", "i", "j", "k", "v"}]
+ORIGIN = Origin(
+    id="baci",
+    title="BACI: International Trade Database at the Product-Level",
+    publisher="CEPII",
+    url="http://www.cepii.fr/CEPII/en/bdd_modele/bdd_modele_item.asp?id=37",
+    licence="Etalab Open Licence 2.0",
+)
+EDITIONS = {"92": "HS1992", "96": "HS1996", "02": "HS2002", "07": "HS2007", "12": "HS2012", "17": "HS2017", "22": "HS2022"}
+COUNTRY_COLUMNS = {"country_code", "country_name"}
+
+
+def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any], numbered: bool) -> Parsed | None:
+    """Read one year, or many; a country file is remembered and checked, read-me and product files are passed over."""
+    known_settings(options, ("nomenclature", "source"))
+    if raw.kind not in ("csv", "parquet"):
+        return None
+    if re.search(r"(country_codes|product_codes|readme)", raw.name, re.IGNORECASE):
+        if "country_codes" in raw.name.lower():
+            _check_countries(raw)
+        return None
+    table = text_table(con, raw, numbered)
+    need(table, ["t", "i", "j", "k", "v"], raw, "baci")
+    nomenclature = _edition(raw, options)
+    areas = codes.areas("comtrade")
+    pairs = {side: engine.lookup(con, {f"_{side}": list(areas), side: list(areas.values())}) for side in ("exporter", "importer")}
+    for side, column in (("exporter", "i"), ("importer", "j")):
+        table = table.left_join(pairs[side], table[column].strip().lstrip("0") == pairs[side][f"_{side}"])
+    period, product = year(table.t), table.k.strip()
+    value = table.v.try_cast("float64").nullif(float("nan"))
+    weight = table.q.try_cast("float64").nullif(float("nan")) if "q" in table.columns else ibis.null("float64")
+    problems = [
+        (period.isnull(), said("year t", table.t, "is not a year")),
+        (table.exporter.isnull(), said("exporter i", table.i, "is not a country code of BACI")),
+        (table.importer.isnull(), said("importer j", table.j, "is not a country code of BACI")),
+        bad_product(product, nomenclature),
+        *not_number(table.v, value, "value v", required=True),
+    ]
+    if "q" in table.columns:
+        # CEPII writes `NA`, padded with blanks, for an unknown quantity.
+        known = table.q.strip().nullif("NA")
+        problems += not_number(known, weight, "quantity q", required=False)
+    columns = {
+        "period": period,
+        "reporter": table.importer,
+        "partner": table.exporter,
+        "product": product,
+        "value_usd": value * 1000,
+        "weight_kg": weight * 1000,
+    }
+    release = re.search(r"V(\d{6}[a-z]?)", raw.name)
+    default = f"baci-{nomenclature.lower()}" + (f"-{release[1]}" if release else "")
+    source = options.values.get("source", default)
+    constants = {"freq": "A", "flow": "import", "nomenclature": nomenclature, "valuation": "FOB", "source": source}
+    note = f"{nomenclature}{f', release {release[1]}' if release else ''}; thousand USD and tonnes converted to USD and kg"
+    return Parsed(table, columns, constants, Origin(source, ORIGIN.title, ORIGIN.publisher, ORIGIN.url, ORIGIN.licence, note), problems)
+
+
+def _edition(raw: snapshots.Raw, options: Options) -> str:
+    if "nomenclature" in options.values:
+        return codes.check_nomenclature(options.values["nomenclature"])
+    match = re.search(r"HS_?(\d{4}|\d{2})(?!\d)", raw.name, re.IGNORECASE)
+    edition = match and EDITIONS.get(match[1][-2:])
+    if not edition:
+        raise SourceError(
+            f"{raw.name}: the file name does not say the HS edition (as in BACI_HS92_Y2022_V202501.csv); "
+            "say it with --set nomenclature=HS1992"
+        )
+    return edition
+
+
+def _check_countries(raw: snapshots.Raw) -> None:
+    """Refuse a release whose country file holds a code that autarky's own table lacks."""
+    with raw.path.open(encoding="utf-8-sig", newline="") as text:
+        records = list(csv.DictReader(text))
+    if not records or not set(records[0]) >= COUNTRY_COLUMNS:
+        raise SourceError(f"{raw.name} row 1: a country file of BACI has columns {', '.join(sorted(COUNTRY_COLUMNS))}")
+    known = codes.areas("comtrade")
+    for row, record in enumerate(records, 2):
+        if record["country_code"].strip().lstrip("0") not in known:
+            raise SourceError(f"{raw.name} row {row}: country code {record['country_code']} ({record['country_name']}) is unknown")
