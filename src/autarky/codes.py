@@ -27,7 +27,7 @@ def areas(system: str) -> dict[str, str]:
 
     Parameters
     ----------
-    system : "iso3", "iso2", "m49", "comtrade" (UN Comtrade and BACI; without leading zeros), "gacc" (China Customs)
+    system : "iso3", "iso2", "m49", "comtrade" (UN Comtrade and BACI), "gacc" (China Customs)
         or "any" (ISO3, ISO2, then M49 and UN Comtrade's numbers)
 
     Raises
@@ -35,11 +35,12 @@ def areas(system: str) -> dict[str, str]:
     CodeError : a system that the table does not have
     """
     if system == "any":
-        numbers = {**areas("m49"), **areas("comtrade")}
-        return {**numbers, **{k.zfill(3): v for k, v in areas("comtrade").items()}, **areas("iso2"), **areas("iso3")}
+        return {**areas("comtrade"), **areas("m49"), **areas("iso2"), **areas("iso3")}
     if system not in ("iso3", "iso2", "m49", "comtrade", "gacc"):
         raise CodeError(f"area codes {system!r}: expected iso3, iso2, m49, comtrade, gacc or any")
-    return {code: row["iso3"] for row in rows_of("countries") for code in row[system].split()}
+    known = {code: row["iso3"] for row in rows_of("countries") for code in row[system].split()}
+    # The same number is printed as 4 and as 004.
+    return known | {code.zfill(3): area for code, area in known.items() if code.isdigit()}
 
 
 @cache

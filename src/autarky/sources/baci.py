@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
-from autarky import codes, engine, snapshots
+from autarky import codes, snapshots
 from autarky.errors import SourceError
 from autarky.reader import Parsed
-from autarky.sources import bad_product, known_settings, need, not_number, said, text_table, year
+from autarky.sources import bad_product, known_settings, need, not_number, said, text_table, with_area, year
 from autarky.tables import Origin
 
 if TYPE_CHECKING:
@@ -46,10 +46,8 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
     table = text_table(con, raw, numbered)
     need(table, ["t", "i", "j", "k", "v"], raw, "baci")
     nomenclature = _edition(raw, options)
-    areas = codes.areas("comtrade")
-    pairs = {side: engine.lookup(con, {f"_{side}": list(areas), side: list(areas.values())}) for side in ("exporter", "importer")}
     for side, column in (("exporter", "i"), ("importer", "j")):
-        table = table.left_join(pairs[side], table[column].strip().lstrip("0") == pairs[side][f"_{side}"])
+        table = with_area(con, table, table[column], "comtrade", side)
     period, product = year(table.t), table.k.strip()
     value = table.v.try_cast("float64").nullif(float("nan"))
     weight = table.q.try_cast("float64").nullif(float("nan")) if "q" in table.columns else ibis.null("float64")
@@ -101,5 +99,5 @@ def _check_countries(raw: snapshots.Raw) -> None:
         raise SourceError(f"{raw.name} row 1: a country file of BACI has columns {', '.join(sorted(COUNTRY_COLUMNS))}")
     known = codes.areas("comtrade")
     for row, record in enumerate(records, 2):
-        if record["country_code"].strip().lstrip("0") not in known:
+        if record["country_code"].strip() not in known:
             raise SourceError(f"{raw.name} row {row}: country code {record['country_code']} ({record['country_name']}) is unknown")

@@ -60,8 +60,7 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
     table = _renamed(text_table(con, plain, numbered), raw)
     flow = setting(options, "flow", raw, FLOWS)
     value, problems, table = _value(con, table, raw, options, context)
-    partner = table["partner"].strip()
-    table = with_area(con, table, partner.lstrip("0"), "gacc", "_partner")
+    table = with_area(con, table, table["partner"].strip(), "gacc", "_partner")
     product = table["product"].strip()
     period = ibis.coalesce(month(table["month"]), year(table["month"]))
     problems += [

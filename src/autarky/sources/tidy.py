@@ -129,7 +129,7 @@ def _period(text: ir.StringValue, options: Options, raw: snapshots.Raw) -> tuple
     if "freq" in options.values:
         freq = setting(options, "freq", raw, FREQS)
     period = ibis.coalesce(year(day), month(day), dated)
-    if freq == "A":
+    if options.values.get("freq") == "A":
         period = ibis.cases((period.month() == 1, period))
     return period, freq
 
