@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -86,6 +88,20 @@ def write(con: Any, expression: ir.Table, path: str, form: str) -> None:
     """Stream the result of an expression to a file as csv, json or parquet."""
     options = {"csv": "FORMAT csv, HEADER", "json": "FORMAT json, ARRAY true", "parquet": "FORMAT parquet, COMPRESSION zstd"}
     run(con, f"COPY ({compiled(con, expression)}) TO {_quoted(path)} ({options[form]})")
+
+
+def stream(con: Any, expression: ir.Table, form: str, target: Any) -> None:
+    """Stream the result of an expression to an open binary file, through a file on disk: results can be large."""
+    with tempfile.TemporaryDirectory(prefix="autarky-") as directory:
+        path = Path(directory) / f"result.{form}"
+        write(con, expression, str(path), form)
+        with path.open("rb") as source:
+            shutil.copyfileobj(source, target)
+
+
+def is_empty(con: Any, expression: ir.Table) -> bool:
+    """Whether an expression gives no row."""
+    return rows(con, expression.limit(1)).num_rows == 0
 
 
 def read_parquet(con: Any, paths: Sequence[str], hive: Mapping[str, str] | None = None) -> ir.Table:

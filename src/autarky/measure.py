@@ -145,7 +145,7 @@ def _position(flows: Flows, table: ir.Table) -> ir.Value:
 def _completed(flows: Flows, table: ir.Table, by: Sequence[str], over: str) -> ir.Table:
     """Give every group a row for every member; the user said that a missing row is a zero."""
     if over == "period":
-        members = ibis.memtable({"_member": _calendar(flows)}).mutate(_member=ibis._["_member"].cast("date"))
+        members = ibis.array(_calendar(flows)).unnest().name("_member").as_table()
     else:
         members = table.select("_member").distinct()
     grid = table.select(*by).distinct().cross_join(members) if by else members

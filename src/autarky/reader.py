@@ -20,13 +20,14 @@ import pandas as pd
 
 from autarky import engine, registry, snapshots
 from autarky.errors import SourceError, TableError
-from autarky.tables import COLUMNS, KEY, PLACED, SORTED, STORED, FileRecord, Flows, Ledger, Origin, Part
+from autarky.tables import COLUMNS, KEY, PLACED, SORTED, STORED, Account, FileRecord, Flows, Ledger, Origin, Part
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 Progress = Callable[[str, float], None]
 _HASH = "_record"
+COLUMNS_SCHEMA = {name: kind for name, (kind, _) in COLUMNS.items()}
 
 
 @dataclass(frozen=True)
@@ -232,8 +233,9 @@ class _Work:
             why = "; ".join(f"{n:,} {reason}" for reason, n in self.refused.items())
             raise SourceError(f"none of the {rows_read:,} rows could be kept: {why}")
         origins = tuple({s.parsed.origin.id: s.parsed.origin for s in self.staged}.values())
-        table = flows_table(self.con, parts) if parts else None
-        flows = Flows(table, self.ledger, origins, coverage, tuple(parts))  # type: ignore[arg-type]
+        table = flows_table(self.con, parts) if parts else ibis.table(COLUMNS_SCHEMA)
+        account = Account(tuple(o.id for o in origins), tuple(files), tuple(self.ledger.lines))
+        flows = Flows(table, (account,), origins, coverage, tuple(parts))
         return Reading(flows, files, rows_read, kept, self.refused)
 
     def _placed_directly(self) -> list[Part]:

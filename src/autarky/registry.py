@@ -25,7 +25,7 @@ def names(folder: str) -> list[str]:
         where = files("autarky") / "data" / folder
         return sorted(p.name.removesuffix(".yml") for p in where.iterdir() if p.name.endswith(".yml"))
     package = files("autarky") / folder
-    return sorted(m.name for m in pkgutil.iter_modules([str(package)]))
+    return sorted(m.name for m in pkgutil.iter_modules([str(package)]) if not m.name.startswith("_"))
 
 
 def _module(folder: str, name: str) -> ModuleType:

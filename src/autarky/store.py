@@ -19,7 +19,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ from filelock import FileLock, Timeout
 
 from autarky import engine, reader, registry
 from autarky.errors import AutarkyError, NoDataError
-from autarky.tables import COLUMNS, KEY, PLACED, SORTED, STORED, FileRecord, Flows, Ledger, LedgerLine, Origin, Part
+from autarky.tables import COLUMNS, KEY, PLACED, SORTED, STORED, Account, FileRecord, Flows, LedgerLine, Origin, Part
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -104,6 +104,24 @@ class Store:
         assert self._delta is not None
         return _parts(self.path, self._delta, con)
 
+    def coverage(self, con: Any) -> pd.DataFrame:
+        """Return what this version holds, a row a (source, nomenclature, freq, flow)."""
+        parts = self.parts(con)
+        if not parts:
+            raise NoDataError(f"{self.path}: version {self.version} of the store holds no rows")
+        held = pd.concat([p.coverage for p in parts], ignore_index=True)
+        groups = held.groupby(["source", "nomenclature", "freq", "flow"], sort=True)
+        return groups.agg(
+            reporters=("reporter", "nunique"),
+            first=("period", "min"),
+            last=("period", "max"),
+            levels=("level", lambda v: " ".join(map(str, sorted(v.unique())))),
+            world_total=("world", "any"),
+            areas=("areas", "any"),
+            rows=("rows", "sum"),
+            value_usd=("value_usd", "sum"),
+        ).reset_index()
+
     def flows(self, con: Any) -> Flows:
         """Return the flows of this version, with the ledger and origins of all that led to it."""
         parts = self.parts(con)
@@ -111,10 +129,13 @@ class Store:
             raise NoDataError(f"{self.path}: version {self.version} of the store holds no rows")
         log = self.log()
         table = engine.read_parquet(con, [p.path for p in parts], _HIVE)
-        ledger = Ledger([LedgerLine(**{**asdict(line), "step": f"v{v.version} {line.step}"}) for v in log for line in v.ledger])
+        accounts = tuple(
+            Account(tuple(o.id for o in v.origins), v.files, tuple(replace(x, step=f"v{v.version} {x.step}") for x in v.ledger))
+            for v in log
+        )
         origins = {o.id: o for v in log for o in v.origins}
         coverage = pd.concat([p.coverage for p in parts], ignore_index=True)
-        return Flows(table, ledger, tuple(origins.values()), coverage, tuple(parts))
+        return Flows(table, accounts, tuple(origins.values()), coverage, tuple(parts))
 
 
 def ingest(

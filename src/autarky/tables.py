@@ -107,6 +107,15 @@ class Ledger:
 
 
 @dataclass(frozen=True)
+class Account:
+    """What one reading of files did: the sources that it fed, the raw files, the ledger."""
+
+    sources: tuple[str, ...]
+    files: tuple[FileRecord, ...]
+    lines: tuple[LedgerLine, ...]
+
+
+@dataclass(frozen=True)
 class Part:
     """One Parquet file of flows whose `PLACED` columns are constant; `coverage` says what it holds."""
 
@@ -164,7 +173,7 @@ class Flows:
     Attributes
     ----------
     table : ibis table with (at least) `COLUMNS`
-    ledger : what happened to rows and value so far
+    accounts : the readings that led to it, oldest first
     origins : the cards of the sources in it
     coverage : data frame, a row a (source, nomenclature, flow, freq, valuation, reporter, period, level, world, areas):
         `rows` and `value_usd`. `level` = digits of the code, `world` = partner is WLD, `areas` = area is not null
@@ -172,10 +181,24 @@ class Flows:
     """
 
     table: ir.Table
-    ledger: Ledger
+    accounts: tuple[Account, ...]
     origins: tuple[Origin, ...]
     coverage: pd.DataFrame
     parts: tuple[Part, ...] = ()
+
+    @property
+    def ledger(self) -> Ledger:
+        """What happened to rows and value, of the sources that are still in it."""
+        return Ledger([line for account in self._held() for line in account.lines])
+
+    @property
+    def files(self) -> tuple[FileRecord, ...]:
+        """The raw files of the sources that are still in it."""
+        return tuple(dict.fromkeys(f for account in self._held() for f in account.files))
+
+    def _held(self) -> list[Account]:
+        sources = set(self.coverage["source"])
+        return [a for a in self.accounts if sources & set(a.sources)]
 
     @property
     def synthetic(self) -> bool:
@@ -191,6 +214,8 @@ class Flows:
         """Keep the rows that meet every condition, from period `since` to period `until` (inclusive)."""
         table, coverage = self.table, self.coverage
         for condition in conditions:
+            if condition.field == "source":
+                condition = self._of_sources(condition)
             table = table.filter(_holds(table, condition))
             coverage = _narrow(coverage, condition)
         if since:
@@ -200,6 +225,12 @@ class Flows:
             table = table.filter(column(table, "year") <= until.year, table.period <= until)
             coverage = coverage[coverage["period"] <= until]
         return dataclasses.replace(self, table=table, coverage=coverage, parts=())
+
+    def _of_sources(self, condition: Condition) -> Condition:
+        """Let a source's name stand for its editions: `baci` for `baci-V202501`."""
+        held = set(self.coverage["source"])
+        found = [s for s in sorted(held) if any(s == v or s.startswith(f"{v}-") for v in condition.values)]
+        return dataclasses.replace(condition, values=tuple(found) or condition.values)
 
     def check_unmixed(self, by: Sequence[str], over: Sequence[str]) -> None:
         """Refuse to add what must not be added together.

@@ -71,8 +71,8 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
         "weight_kg": weight * 1000,
     }
     release = re.search(r"V(\d{6}[a-z]?)", raw.name)
-    default = f"baci-{nomenclature.lower()}" + (f"-{release[1]}" if release else "")
-    source = options.values.get("source", default)
+    # A release replaces nothing of another release: rows that CEPII withdrew would live on among the new ones.
+    source = options.values.get("source", f"baci-{release[0]}" if release else "baci")
     constants = {"freq": "A", "flow": "import", "nomenclature": nomenclature, "valuation": "FOB", "source": source}
     note = f"{nomenclature}{f', release {release[1]}' if release else ''}; thousand USD and tonnes converted to USD and kg"
     return Parsed(table, columns, constants, Origin(source, ORIGIN.title, ORIGIN.publisher, ORIGIN.url, ORIGIN.licence, note), problems)

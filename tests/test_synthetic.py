@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from autarky import demo
+from autarky import synthetic
 
 CARDS = Path(__file__).parents[1] / "src" / "autarky" / "data" / "watchlists"
 GROUPS: list[dict[str, Any]] = [
@@ -28,7 +28,7 @@ BATCH1 = [group for group in GROUPS if group["published"]]
 
 @pytest.fixture(scope="module")
 def flows() -> pd.DataFrame:
-    frame = demo.panel().to_pandas()
+    frame = synthetic.panel().to_pandas()
     return frame.assign(period=pd.to_datetime(frame["period"]))
 
 
@@ -60,7 +60,7 @@ def test_volatility_and_growth_are_those_of_table_c1(flows: pd.DataFrame, group:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_every_seed_reaches_table_c1(seed: int) -> None:
-    frame = demo.panel(seed).to_pandas()
+    frame = synthetic.panel(seed).to_pandas()
     for group in BATCH1:
         codes = [row["code"] for row in group["codes"]]
         series = frame[frame["product"].isin(codes)].groupby("period")["value_usd"].sum().to_numpy()
@@ -154,7 +154,7 @@ def test_a_successor_goes_on_at_the_level_of_its_predecessor(
 
 
 def test_schema_and_values(flows: pd.DataFrame) -> None:
-    table = demo.panel()
+    table = synthetic.panel()
     assert table.schema.names == ["period", "partner", "product", "value_usd", "weight_kg"]
     assert table.schema.types == [pa.date32(), pa.string(), pa.string(), pa.float64(), pa.float64()]
     assert np.isfinite(flows["value_usd"]).all()
@@ -179,14 +179,14 @@ def test_partners(flows: pd.DataFrame) -> None:
 
 
 def test_the_seed_decides() -> None:
-    assert demo.panel(7).equals(demo.panel(7))
-    assert not demo.panel(7).equals(demo.panel(8))
+    assert synthetic.panel(7).equals(synthetic.panel(7))
+    assert not synthetic.panel(7).equals(synthetic.panel(8))
 
 
 def test_importing_the_module_is_cheap() -> None:
     """Beyond what the package itself imports, the module brings nothing heavy along."""
     code = (
-        "import sys, autarky, autarky.errors; before = set(sys.modules); import autarky.demo; "
+        "import sys, autarky, autarky.errors; before = set(sys.modules); import autarky.synthetic; "
         "print(sorted({'numpy', 'pyarrow', 'scipy', 'yaml'} & (set(sys.modules) - before)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
