@@ -76,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(commands: Any, name: str, call: Callable[[argparse.Namespace], int], summary: str) -> argparse.ArgumentParser:
+def _command(
+    commands: Any, name: str, call: Callable[[argparse.Namespace], int], summary: str
+) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary)
     parser.set_defaults(call=call)
     return parser
@@ -87,15 +89,25 @@ def _add_ingest(commands: Any) -> None:
     parser.add_argument("source", metavar="SOURCE", help="gacc, comtrade, baci or tidy; see `autarky list sources`")
     parser.add_argument("paths", metavar="PATH", nargs="+", help="files, or directories of files")
     parser.add_argument("--store", required=True, metavar="DIR", help="the store; made if it is not there")
-    parser.add_argument("--map", nargs="+", action="extend", default=[], metavar="F=C", help="field F is in the file's column C")
-    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="F=V", help="field F is V in every row")
+    parser.add_argument(
+        "--map", nargs="+", action="extend", default=[], metavar="F=C", help="field F is in the file's column C"
+    )
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="F=V", help="field F is V in every row"
+    )
     parser.add_argument("--rates", metavar="FILE", help="months and CNY per USD, for values in yuan")
-    parser.add_argument("--conflict", choices=("error", "largest"), default="error",
-                        help="what to do with rows that give one key different values (default: error)")
+    parser.add_argument(
+        "--conflict",
+        choices=("error", "largest"),
+        default="error",
+        help="what to do with rows that give one key different values (default: error)",
+    )
 
 
 def _add_coverage(commands: Any) -> None:
-    parser = _command(commands, "coverage", _coverage, "what the store holds: source, code system, reporters, periods, rows, value")
+    parser = _command(
+        commands, "coverage", _coverage, "what the store holds: source, code system, reporters, periods, rows, value"
+    )
     parser.add_argument("--store", required=True, metavar="DIR")
     _output(parser)
     parser = _command(commands, "log", _log, "the versions of the store and what each added")
@@ -105,18 +117,30 @@ def _add_coverage(commands: Any) -> None:
 
 def _add_measure(commands: Any) -> None:
     parser = _command(commands, "measure", _measure, "measure indicators of every group of flows")
-    parser.add_argument("indicators", metavar="IND[,IND…]", help="see `autarky list indicators`; options as in growth:base=first-year")
+    parser.add_argument(
+        "indicators", metavar="IND[,IND…]", help="see `autarky list indicators`; options as in growth:base=first-year"
+    )
     parser.add_argument("--store", required=True, metavar="DIR")
-    parser.add_argument("--by", required=True, metavar="F[,F…]",
-                        help="keys of a group: a column of flows, or year, level, hs2, hs4, hs6")
+    parser.add_argument(
+        "--by",
+        required=True,
+        metavar="F[,F…]",
+        help="keys of a group: a column of flows, or year, level, hs2, hs4, hs6",
+    )
     parser.add_argument("--over", metavar="F", help="the dimension to look along (default: the indicator's own)")
     parser.add_argument("--source", metavar="S", help="only this source")
-    parser.add_argument("--where", nargs="+", action="extend", default=[], metavar="F=V[,V…]", help="only these rows; F!=V excludes")
+    parser.add_argument(
+        "--where", nargs="+", action="extend", default=[], metavar="F=V[,V…]", help="only these rows; F!=V excludes"
+    )
     parser.add_argument("--since", metavar="P", help="first period, as 2015 or 2015-03")
     parser.add_argument("--until", metavar="P", help="last period, inclusive")
     parser.add_argument("--as-of", type=int, metavar="N", help="read version N of the store")
-    parser.add_argument("--absent", choices=("absent", "zero"), default="absent",
-                        help="what a missing row is: absent (default), or a zero")
+    parser.add_argument(
+        "--absent",
+        choices=("absent", "zero"),
+        default="absent",
+        help="what a missing row is: absent (default), or a zero",
+    )
     _output(parser)
 
 
@@ -151,12 +175,20 @@ def _ingest(args: argparse.Namespace) -> int:
     from autarky import reader, store
 
     options = reader.Options(
-        dict(_pair(t, "--map", "FIELD=COLUMN") for t in args.map), dict(_pair(t, "--set", "FIELD=VALUE") for t in args.set),
-        Path(args.rates) if args.rates else None, args.conflict,
+        dict(_pair(t, "--map", "FIELD=COLUMN") for t in args.map),
+        dict(_pair(t, "--set", "FIELD=VALUE") for t in args.set),
+        Path(args.rates) if args.rates else None,
+        args.conflict,
     )
     with _progress() as progress:
-        done = store.ingest(args.store, args.source, args.paths, options, progress=progress,
-                            waiting=lambda: _say("waiting for another ingest into this store to finish"))
+        done = store.ingest(
+            args.store,
+            args.source,
+            args.paths,
+            options,
+            progress=progress,
+            waiting=lambda: _say("waiting for another ingest into this store to finish"),
+        )
     if done.changed and done.known:
         _say(f"already ingested, passed over: {', '.join(done.known)}")
     _say(done.summary)
@@ -179,8 +211,14 @@ def _progress() -> Iterator[Callable[[str, float], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
-                   console=Console(stderr=True), transient=True)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
     with bar:
         task = bar.add_task("reading", total=1.0)
         yield lambda name, done: bar.update(task, description=name, completed=done)
@@ -199,9 +237,17 @@ def _log(args: argparse.Namespace) -> int:
     from autarky import store
 
     rows = [
-        {"version": v.version, "when": v.when, "source": v.source, "files": ", ".join(f.name for f in v.files),
-         "rows_added": v.rows_added, "rows_replaced": v.rows_replaced, "rows_unchanged": v.rows_unchanged,
-         "value_usd": v.value_added, "sha256": ", ".join(f.sha256[:12] for f in v.files)}
+        {
+            "version": v.version,
+            "when": v.when,
+            "source": v.source,
+            "files": ", ".join(f.name for f in v.files),
+            "rows_added": v.rows_added,
+            "rows_replaced": v.rows_replaced,
+            "rows_unchanged": v.rows_unchanged,
+            "value_usd": v.value_added,
+            "sha256": ", ".join(f.sha256[:12] for f in v.files),
+        }
         for v in store.Store(args.store).log()
     ]
     _print_frame(pd.DataFrame(rows), args)
@@ -212,9 +258,13 @@ def _measure(args: argparse.Namespace) -> int:
     from autarky import engine, measure, store
 
     con = engine.connect()
-    flows = _narrowed(store.Store(args.store, args.as_of).flows(con), args, [f"source={args.source}"] if args.source else [])
+    flows = _narrowed(
+        store.Store(args.store, args.as_of).flows(con), args, [f"source={args.source}"] if args.source else []
+    )
     with engine.failures():
-        found = measure.measure(flows, args.indicators.split(","), args.by.split(","), over=args.over, absent=args.absent)
+        found = measure.measure(
+            flows, args.indicators.split(","), args.by.split(","), over=args.over, absent=args.absent
+        )
         form = args.format or ("parquet" if (args.output or "").endswith(".parquet") else None) or _default_format(args)
         # Only what people and line-by-line comparisons read is put in order; a Parquet file has none.
         keys = [c for c in found.table.columns if c not in ("value", "unit", "flag")]
@@ -266,7 +316,9 @@ def _study_options(study: Any, args: argparse.Namespace) -> dict[str, Any]:
     for name, parameter in _parameters(study).items():
         choices = getattr(study, "CHOICES", {}).get(name)
         kind = type(parameter.default) if parameter.default is not None else str
-        parser.add_argument(f"--{name.replace('_', '-')}", dest=name, default=parameter.default, choices=choices, type=kind)
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", dest=name, default=parameter.default, choices=choices, type=kind
+        )
     return vars(parser.parse_args(args.rest))
 
 
@@ -352,7 +404,9 @@ def _print_table(frame: pd.DataFrame, args: argparse.Namespace) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     numeric = {c for c in frame.columns if frame[c].dtype.kind in "if"}
     for name in frame.columns:
-        table.add_column(str(name), justify="right" if name in numeric else "left", no_wrap=name in numeric, overflow="fold")
+        table.add_column(
+            str(name), justify="right" if name in numeric else "left", no_wrap=name in numeric, overflow="fold"
+        )
     for record in frame.head(TABLE_ROWS).itertuples(index=False):
         table.add_row(*[_cell(v) for v in record])
     with open(args.output, "w", encoding="utf-8") if args.output else _stdout() as target:

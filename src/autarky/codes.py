@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 def rows_of(name: str) -> Iterator[dict[str, str]]:
     """Yield the rows of a package table `data/NAME.csv`, every value as text."""
-    with (files("autarky") / "data" / f"{name}.csv").open(encoding="utf-8", newline="") as text:
-        yield from csv.DictReader(text)
+    text = (files("autarky") / "data" / f"{name}.csv").read_text(encoding="utf-8")
+    yield from csv.DictReader(io.StringIO(text, newline=""))
 
 
 @cache

@@ -37,9 +37,13 @@ def run(out: str | Path, say: Callable[[str], None], progress: reader.Progress, 
     panel = root / "synthetic-panel.parquet"
     say("making a synthetic panel (no figure in it is a figure of the world)")
     pq.write_table(synthetic.panel(seed), panel)
-    say(f"autarky ingest tidy {panel} --store {root / 'store'} --set " + " ".join(f"{k}={v!r}" for k, v in SETTINGS.items()))
+    say(
+        f"autarky ingest tidy {panel} --store {root / 'store'} --set "
+        + " ".join(f"{k}={v!r}" for k, v in SETTINGS.items())
+    )
     say(store.ingest(root / "store", "tidy", [panel], reader.Options(values=SETTINGS), progress=progress).summary)
     say(f"autarky run self-reliance --store {root / 'store'} --out {root / 'report'}")
     con = engine.connect()
     findings = registry.study("self-reliance").run(store.Store(root / "store").flows(con), con)
-    return report.write(findings, root / "report", say)
+    page: Path = report.write(findings, root / "report", say)
+    return page

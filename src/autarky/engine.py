@@ -62,7 +62,7 @@ def connect(spec: str = "duckdb", *, memory: str = "3GB", spill: Path | None = N
 
 
 def run(con: Any, sql: str, progress: Progress | None = None) -> list[tuple[Any, ...]]:
-    """Run one statement to its end and return its rows; `progress` hears the fraction done, about ten times a second."""
+    """Run one statement to its end and return its rows; `progress` hears the fraction done, ten times a second."""
     with _watched(con, progress):
         rows: list[tuple[Any, ...]] = con.con.execute(sql).fetchall()
     return rows
@@ -86,7 +86,11 @@ def write_parquet(con: Any, expression: ir.Table, path: Path, progress: Progress
 
 def write(con: Any, expression: ir.Table, path: str, form: str) -> None:
     """Stream the result of an expression to a file as csv, json or parquet."""
-    options = {"csv": "FORMAT csv, HEADER", "json": "FORMAT json, ARRAY true", "parquet": "FORMAT parquet, COMPRESSION zstd"}
+    options = {
+        "csv": "FORMAT csv, HEADER",
+        "json": "FORMAT json, ARRAY true",
+        "parquet": "FORMAT parquet, COMPRESSION zstd",
+    }
     run(con, f"COPY ({compiled(con, expression)}) TO {_quoted(path)} ({options[form]})")
 
 
@@ -101,7 +105,7 @@ def stream(con: Any, expression: ir.Table, form: str, target: Any) -> None:
 
 def is_empty(con: Any, expression: ir.Table) -> bool:
     """Whether an expression gives no row."""
-    return rows(con, expression.limit(1)).num_rows == 0
+    return bool(rows(con, expression.limit(1)).num_rows == 0)
 
 
 def read_parquet(con: Any, paths: Sequence[str], hive: Mapping[str, str] | None = None) -> ir.Table:
@@ -145,13 +149,17 @@ def read_json(con: Any, path: Path, *, numbered: bool = False) -> ir.Table:
     """Return the records of a JSON answer (an array, or an object with an array `data`) with every field as text."""
     size = max(path.stat().st_size * 2, 1 << 24)
     # `unstructured` keeps the document as text, so that one odd field cannot change the type of a column.
-    document = f"(SELECT json FROM read_json_objects({_quoted(str(path))}, format='unstructured', maximum_object_size={size}))"
+    document = (
+        f"(SELECT json FROM read_json_objects({_quoted(str(path))}, format='unstructured', maximum_object_size={size}))"
+    )
     items = f"""SELECT unnest(CASE json_type(json) WHEN 'ARRAY' THEN json->'$[*]' ELSE json->'$.data[*]' END) AS item
         FROM {document}"""
-    keys = [k for (k,) in run(con, f"SELECT DISTINCT unnest(json_keys(item)) FROM (SELECT item FROM ({items}) LIMIT 1000)")]
+    keys = [
+        k for (k,) in run(con, f"SELECT DISTINCT unnest(json_keys(item)) FROM (SELECT item FROM ({items}) LIMIT 1000)")
+    ]
     if not keys:
         return _view(con, f"SELECT NULL::VARCHAR AS nothing FROM {document} WHERE false")
-    fields = ", ".join(f"item->>'$.\"{k}\"' AS \"{k}\"" for k in sorted(keys))
+    fields = ", ".join(f'item->>\'$."{k}"\' AS "{k}"' for k in sorted(keys))
     number = f", row_number() OVER () AS {ROW}" if numbered else ""
     return _view(con, f"SELECT {fields}{number} FROM ({items})")
 

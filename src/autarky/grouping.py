@@ -157,8 +157,12 @@ def split_combined(
         wide.loc[second] = (both * (1 - before)).where(held, both)
         changed += list(wide.columns[held])
         value = float(both[held].sum())
-        ledger.add("split combined months", (int(held.sum()), 2 * int(held.sum())), (value, value),
-                   f"{empty} and {full} were published as one figure; split as {first - 12} and {second - 12} were")
+        ledger.add(
+            "split combined months",
+            (int(held.sum()), 2 * int(held.sum())),
+            (value, value),
+            f"{empty} and {full} were published as one figure; split as {first - 12} and {second - 12} were",
+        )
     long = wide.sort_index().stack(future_stack=True).dropna().rename("value_usd").reset_index()
     return long[["product", "period", "value_usd"]], tuple(dict.fromkeys(changed))
 
@@ -168,7 +172,9 @@ def _in_their_years(series: pd.DataFrame, codes: pd.DataFrame, windows: str, led
     spans = codes.assign(since=codes["since"].fillna(0), until=codes["until"].fillna(9999))
     spans = spans.merge(series[["group", "product", "period"]], on=["group", "product"])
     years = spans["period"].dt.year
-    inside = spans[(years >= spans["since"]) & (years <= spans["until"])].drop_duplicates(["group", "product", "period"])
+    inside = spans[(years >= spans["since"]) & (years <= spans["until"])].drop_duplicates(
+        ["group", "product", "period"]
+    )
     keys = ["group", "product", "period"]
     held = series.merge(inside[keys], on=keys)
     rows, value = (len(series), len(held)), (float(series["value_usd"].sum()), float(held["value_usd"].sum()))
@@ -186,7 +192,9 @@ def _account(flows: Flows, con: Any, values: pd.DataFrame, ledger: Ledger, watch
     matched = table.filter(table["product"].isin(sorted(set(values["product"]))))
     held = engine.rows(con, matched.aggregate(n=matched.count(), v=matched.value_usd.sum())).to_pylist()[0]
     ledger.add(
-        "match", (total["n"], held["n"]), (total["v"] or 0.0, held["v"] or 0.0),
+        "match",
+        (total["n"], held["n"]),
+        (total["v"] or 0.0, held["v"] or 0.0),
         f"rows of products on {watchlist.id}; the others are not on the list",
     )
 

@@ -91,9 +91,13 @@ def _check(flows: Flows, chosen: list[Indicator], by: Sequence[str], over: str |
         if name not in FIELDS or name in ("value_usd", "weight_kg"):
             fields = [f for f in FIELDS if f not in ("value_usd", "weight_kg")]
             raise MeasureError(f"there is no key {name!r}; keys are {listed(fields, 30)}")
-    both = [d for d in dimensions if d in by or (d == "period" and "year" in by and set(flows.coverage["freq"]) == {"A"})]
+    both = [
+        d for d in dimensions if d in by or (d == "period" and "year" in by and set(flows.coverage["freq"]) == {"A"})
+    ]
     if both:
-        raise MeasureError(f"{both[0]!r} cannot be a key and be looked along at once; leave it out of --by or name another --over")
+        raise MeasureError(
+            f"{both[0]!r} cannot be a key and be looked along at once; leave it out of --by or name another --over"
+        )
     for name in ("volatility", "growth"):
         if any(i.name.startswith(name) for i in chosen) and over not in (None, "period"):
             raise MeasureError(f"{name} looks along the period; --over {over} does not fit")
@@ -183,16 +187,25 @@ def aggregate(table: ir.Table, by: Sequence[str], chosen: Sequence[Indicator]) -
 def _long(wide: ir.Table, by: Sequence[str], chosen: list[Indicator]) -> ir.Table:
     kind = "string" if any(i.text for i in chosen) else "float64"
     rows = [
-        ibis.struct({
-            "indicator": ibis.literal(i.name), "value": wide[i.name].cast(kind), "unit": ibis.literal(i.unit),
-            "flag": wide[f"{i.name} why"].cast("string"),
-        })
+        ibis.struct(
+            {
+                "indicator": ibis.literal(i.name),
+                "value": wide[i.name].cast(kind),
+                "unit": ibis.literal(i.unit),
+                "flag": wide[f"{i.name} why"].cast("string"),
+            }
+        )
         for i in chosen
     ]
     if len(rows) == 1:
         name, found = chosen[0].name, chosen[0]
-        return wide.select(*by, indicator=ibis.literal(name), value=wide[name].cast(kind), unit=ibis.literal(found.unit),
-                           flag=wide[f"{name} why"].cast("string"))
+        return wide.select(
+            *by,
+            indicator=ibis.literal(name),
+            value=wide[name].cast(kind),
+            unit=ibis.literal(found.unit),
+            flag=wide[f"{name} why"].cast("string"),
+        )
     unnested = wide.select(*by, row=ibis.array(rows)).unnest("row")
     return unnested.select(*by, **{c: unnested.row[c] for c in ("indicator", "value", "unit", "flag")})
 
@@ -201,7 +214,11 @@ def _members(table: ir.Table, by: Sequence[str], over: str, found: Indicator) ->
     named = table.select(*by, **{over: table["_member"]}, value=table["_value"])
     result = found(named, by, over)
     return result.select(
-        *by, over, indicator=ibis.literal(found.name), value=result.value, unit=ibis.literal(found.unit),
+        *by,
+        over,
+        indicator=ibis.literal(found.name),
+        value=result.value,
+        unit=ibis.literal(found.unit),
         flag=ibis.cases((result.value.isnull(), found.why())),
     )
 
@@ -213,7 +230,11 @@ def _stacked(longs: list[ir.Table], by: Sequence[str]) -> ir.Table:
     text = any(str(t.value.type()) == "string" for t in longs)
     ordered = []
     for table in longs:
-        missing = {c: ibis.null(str(next(t[c].type() for t in longs if c in t.columns))) for c in extra if c not in table.columns}
+        missing = {
+            c: ibis.null(str(next(t[c].type() for t in longs if c in t.columns)))
+            for c in extra
+            if c not in table.columns
+        }
         table = table.mutate(**missing)
         value = table.value.cast("string") if text else table.value
         ordered.append(table.mutate(value=value).select(*by, *extra, "indicator", "value", "unit", "flag"))

@@ -121,7 +121,13 @@ class Stability:
 
 
 def stability(
-    values: NDArray[np.float64], screen: Screen, *, replicates: int = 1000, seed: int = 2025, width: float = 0.2, points: int = 9
+    values: NDArray[np.float64],
+    screen: Screen,
+    *,
+    replicates: int = 1000,
+    seed: int = 2025,
+    width: float = 0.2,
+    points: int = 9,
 ) -> Stability | None:
     """Say how often a group keeps its label when months and thresholds could have been a little different.
 

@@ -14,7 +14,10 @@ from autarky import registry
 from autarky.errors import CardError
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt,
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
 }
 
 
@@ -98,7 +101,9 @@ def _rule(name: str, said: Mapping[str, Any]) -> Rule:
             continue
         match = re.fullmatch(r"(<=|>=|<|>)\s*(-?\d+(?:\.\d+)?)", str(text))
         if not match:
-            raise CardError(f"screen {name}: rule {said.get('label')!r}: {figure}: {text!r} is not a comparison such as '>0.3'")
+            raise CardError(
+                f"screen {name}: rule {said.get('label')!r}: {figure}: {text!r} is not a comparison such as '>0.3'"
+            )
         conditions.append((figure, match[1], float(match[2])))
     if "label" not in said or not conditions:
         raise CardError(f"screen {name}: a rule needs a label and at least one comparison: {dict(said)}")

@@ -187,8 +187,8 @@ def _groups() -> dict[str, dict[str, Any]]:
     groups = {group["group"]: group for card in cards for group in card["groups"]}
     if set(groups) != set(SHAPES):
         raise CardError(
-            f"the demo draws {len(SHAPES)} groups and the cards hold {len(groups)}; different: "
-            f"{sorted(set(groups) ^ set(SHAPES))}. Give each group of the cards a row in autarky.demo.SHAPES."
+            f"the panel draws {len(SHAPES)} groups and the cards hold {len(groups)}; different: "
+            f"{sorted(set(groups) ^ set(SHAPES))}. Give each group of the cards a row in autarky.synthetic.SHAPES."
         )
     return groups
 
@@ -242,7 +242,7 @@ def _solve(name: str, drawn: Floats, published: tuple[float, float]) -> Floats:
     if np.abs(error(at)).max() > 1e-10:
         raise MeasureError(
             f"no series of the shape of {name!r} has V = {published[0]} and G = {published[1]} with this seed. "
-            "Try another seed, or another path in autarky.demo.SHAPES."
+            "Try another seed, or another path in autarky.synthetic.SHAPES."
         )
     return np.exp(drawn + knobs @ at)
 

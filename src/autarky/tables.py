@@ -285,7 +285,9 @@ def _holds(table: ir.Table, condition: Condition) -> ir.BooleanValue:
         values = [str(parse_period(v)) for v in values]
         target = target.cast("string")
     if condition.field in ("value_usd", "weight_kg") and values:
-        raise MeasureError(f"{condition.field} cannot be compared in a condition; only missing ones, `{condition.field}=`")
+        raise MeasureError(
+            f"{condition.field}: a condition can only ask for missing values, as `{condition.field}=`"
+        )
     found = target.isin(values) if values else target.isnull() & False
     found = found | target.isnull() if empty else found
     return ~found if condition.negated else found

@@ -65,7 +65,21 @@ class WatchList:
         frame = pd.DataFrame([e.__dict__ for e in self.entries])
         years = {c: frame[c].astype("Int64") for c in ("since", "until", "item")}
         frame = frame.assign(**years, watchlist=self.id)
-        return frame[["watchlist", "group", "category", "item", "code", "nomenclature", "label", "since", "until", "printed", "note"]]
+        return frame[
+            [
+                "watchlist",
+                "group",
+                "category",
+                "item",
+                "code",
+                "nomenclature",
+                "label",
+                "since",
+                "until",
+                "printed",
+                "note",
+            ]
+        ]
 
 
 def load(name: str) -> WatchList:
@@ -85,10 +99,19 @@ def load(name: str) -> WatchList:
     if repeated:
         raise CardError(f"watch list {name}: code {repeated[0]} stands in it more than once")
     source = card["source"]
-    cited = f"{source['authors']}, {source['title']}, {source['date']}, {source['pages']}" if isinstance(source, dict) else source
+    cited = (
+        f"{source['authors']}, {source['title']}, {source['date']}, {source['pages']}"
+        if isinstance(source, dict)
+        else source
+    )
     return WatchList(
-        id=card["id"], title=card["title"], source=cited, nomenclature=check_nomenclature(card["nomenclature"]),
-        entries=entries, notes=tuple(card.get("notes", ())), published=_published(card),
+        id=card["id"],
+        title=card["title"],
+        source=cited,
+        nomenclature=check_nomenclature(card["nomenclature"]),
+        entries=entries,
+        notes=tuple(card.get("notes", ())),
+        published=_published(card),
         drivers={g["group"]: tuple(g.get("published_drivers", ())) for g in card["groups"]},
     )
 
@@ -110,6 +133,14 @@ def _entry(name: str, card: Mapping[str, Any], group: Mapping[str, Any], row: Ma
     if since and until and since > until:
         raise CardError(f"{where}: code {code}: since {since} is after until {until}")
     return Entry(
-        group=group["group"], category=group["category"], code=code, nomenclature=card["nomenclature"], label=row["label"],
-        since=since, until=until, printed=row.get("printed", code), note=row.get("note"), item=row.get("item"),
+        group=group["group"],
+        category=group["category"],
+        code=code,
+        nomenclature=card["nomenclature"],
+        label=row["label"],
+        since=since,
+        until=until,
+        printed=row.get("printed", code),
+        note=row.get("note"),
+        item=row.get("item"),
     )

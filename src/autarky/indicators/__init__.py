@@ -52,7 +52,9 @@ class Indicator:
         """Return the reason for a null."""
         import ibis
 
-        return ibis.literal(self.undefined) if isinstance(self.undefined, str) else self.undefined(*args, **self.options)
+        return (
+            ibis.literal(self.undefined) if isinstance(self.undefined, str) else self.undefined(*args, **self.options)
+        )
 
     def with_options(self, given: Mapping[str, str]) -> Indicator:
         """Return the indicator with options set, as in `growth:base=first-year`.
@@ -61,7 +63,9 @@ class Indicator:
         ------
         MeasureError : it has no such option, or the value is of the wrong kind
         """
-        known = {n: p.default for n, p in inspect.signature(self.function).parameters.items() if p.default is not p.empty}
+        known = {
+            n: p.default for n, p in inspect.signature(self.function).parameters.items() if p.default is not p.empty
+        }
         options: dict[str, Any] = dict(self.options)
         for name, text in given.items():
             if name not in known:

@@ -7,7 +7,7 @@ from autarky.indicators import indicator
 
 @indicator(unit="members", bounds=(0, None), over="partner", undefined="never")
 def count(value: Any, over: Any) -> Any:
-    """The number of members with a positive value.  A reported zero is not a supplier; a missing value is not one either.
+    """The number of members with a positive value; neither a reported zero nor a missing value counts.
 
     n = Σ_i [v_i > 0]
 

@@ -6,7 +6,9 @@ from typing import Any
 from autarky.indicators import table_indicator
 
 
-@table_indicator(unit="1", bounds=(0, 1), over="partner", undefined="the total is zero, or the member's value is not reported")
+@table_indicator(
+    unit="1", bounds=(0, 1), over="partner", undefined="the total is zero, or the member's value is not reported"
+)
 def share(table: Any, by: Sequence[str], over: str) -> Any:
     """Every member's share of its group's total: a row a member.
 

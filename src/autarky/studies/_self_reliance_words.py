@@ -71,7 +71,9 @@ def title(scope: Scope) -> str:
 def subtitle(scope: Scope) -> str:
     """Return window, list and data in one line."""
     calendar = scope.grouped.calendar
-    return f"{calendar[0]} to {calendar[-1]}, {len(calendar)} months. List: {scope.listed.title}. Data: {sources(scope)}."
+    return (
+        f"{calendar[0]} to {calendar[-1]}, {len(calendar)} months. List: {scope.listed.title}. Data: {sources(scope)}."
+    )
 
 
 def sources(scope: Scope) -> str:
@@ -123,7 +125,10 @@ def _patterns(scope: Scope, frames: dict[str, pd.DataFrame]) -> tuple[str, ...]:
     counts = table["pattern"].value_counts()
     said = "; ".join(f"{label}: {counts.get(label, 0)}" for label in [r.label for r in scope.rules.rules])
     without = list(table.loc[table["pattern"].isna(), "group"])
-    paragraphs = [f"Groups by pattern: {said}." + (f" Without a pattern: {', '.join(without)} (the reason stands in the table)." if without else "")]
+    paragraphs = [
+        f"Groups by pattern: {said}."
+        + (f" Without a pattern: {', '.join(without)} (the reason stands in the table)." if without else "")
+    ]
     compared = table["agrees"].dropna()
     if len(compared):
         differ = list(table.loc[table["agrees"].notna() & ~table["agrees"].astype("boolean").fillna(True), "group"])
@@ -131,7 +136,10 @@ def _patterns(scope: Scope, frames: dict[str, pd.DataFrame]) -> tuple[str, ...]:
             f"The source prints a label for {int(table['published_label'].notna().sum())} groups. The computed pattern agrees in "
             f"{int(compared.sum())} of {len(compared)}." + (f" It differs for {', '.join(differ)}." if differ else "")
         )
-        own = [scope.rules.label(volatility=p.volatility, growth=p.growth) == p.label for p in scope.listed.published.values()]
+        own = [
+            scope.rules.label(volatility=p.volatility, growth=p.growth) == p.label
+            for p in scope.listed.published.values()
+        ]
         paragraphs.append(
             f"The published labels do not all follow from the published figures: by the same rule {sum(own)} of {len(own)} do. "
             "A published label is a claim to test, not a yardstick."
@@ -170,7 +178,9 @@ def _drivers(frames: dict[str, pd.DataFrame]) -> tuple[str, ...]:
     ]
     compared = table["agrees"].dropna()
     if len(compared):
-        paragraphs.append(f"The source names a representative commodity for {len(compared)} of these groups; it is the same in {int(compared.sum())}.")
+        paragraphs.append(
+            f"The source names a representative commodity for {len(compared)} of these groups; it is the same in {int(compared.sum())}."
+        )
     return tuple(paragraphs)
 
 
@@ -202,7 +212,9 @@ def _sure(scope: Scope, frames: dict[str, pd.DataFrame]) -> tuple[str, ...]:
             f"{stable.median():.0%}." + (f" Under half: {', '.join(weak)}; their label is a toss-up." if weak else "")
         )
     if len(gaps):
-        paragraphs.append(f"Groups that lack at least one of the {months} months: {', '.join(gaps['group'])}; the table says how many.")
+        paragraphs.append(
+            f"Groups that lack at least one of the {months} months: {', '.join(gaps['group'])}; the table says how many."
+        )
     if scope.grouped.partial:
         paragraphs.append(
             "**The match is partial.** The data have 6-digit codes, the list has 8 digits: a product here holds more than the listed "
@@ -247,7 +259,9 @@ def _column(name: str, heading: str, form: str, meaning: str, unit: str = "") ->
 
 
 GROUP = _column("group", "Group", "text", "technology group of the list")
-CATEGORY = _column("category", "Category", "text", "semiconductor or other × capital, intermediate or consumption goods")
+CATEGORY = _column(
+    "category", "Category", "text", "semiconductor or other × capital, intermediate or consumption goods"
+)
 PERIOD = _column("period", "Month", "month", "month")
 SERIES = (
     PERIOD,
@@ -256,53 +270,99 @@ SERIES = (
     _column("index", "Index", "number", "12-month mean over the mean of the window's first 12 months", "1"),
 )
 COLUMNS: dict[str, tuple[str, tuple[Column, ...]]] = {
-    "patterns": ("Volatility, growth and pattern of every group", (
-        GROUP, CATEGORY,
-        _column("months", "Months", "integer", "months with a value"),
-        _column("volatility", "Volatility", "number", "standard deviation (ddof 1) over mean of the monthly values", "1"),
-        _column("growth", "Growth", "number", "time-weighted mean change against the first month", "1"),
-        _column("pattern", "Pattern", "text", "by the rule, from volatility and growth"),
-        _column("published_volatility", "Published volatility", "number", "as printed in the source", "1"),
-        _column("published_growth", "Published growth", "number", "as printed in the source", "1"),
-        _column("published_label", "Published label", "text", "as printed in the source"),
-        _column("agrees", "Agrees", "boolean", "whether pattern and published label are the same"),
-        _column("volatility_detrended", "Volatility, detrended", "number", "around a least-squares straight line", "1"),
-        _column("volatility_stl", "Volatility, STL", "number", "of the STL remainder; needs every month", "1"),
-        _column("label_stability", "Label stability", "share", "redrawn series under moved thresholds that keep the label", "1"),
-        _column("growth_first_year", "Growth, first-year base", "number", "as growth, against the mean of the first 12 months", "1"),
-        _column("stability_bootstrap", "… redrawn series", "share", "redrawn series that keep the label under the thresholds as they are", "1"),
-        _column("stability_thresholds", "… moved thresholds", "share", "pairs of thresholds under which the series itself keeps the label", "1"),
-        _column("flag", "Cautions", "text", "why a figure is missing, and what to mind"),
-    )),
+    "patterns": (
+        "Volatility, growth and pattern of every group",
+        (
+            GROUP,
+            CATEGORY,
+            _column("months", "Months", "integer", "months with a value"),
+            _column(
+                "volatility", "Volatility", "number", "standard deviation (ddof 1) over mean of the monthly values", "1"
+            ),
+            _column("growth", "Growth", "number", "time-weighted mean change against the first month", "1"),
+            _column("pattern", "Pattern", "text", "by the rule, from volatility and growth"),
+            _column("published_volatility", "Published volatility", "number", "as printed in the source", "1"),
+            _column("published_growth", "Published growth", "number", "as printed in the source", "1"),
+            _column("published_label", "Published label", "text", "as printed in the source"),
+            _column("agrees", "Agrees", "boolean", "whether pattern and published label are the same"),
+            _column(
+                "volatility_detrended", "Volatility, detrended", "number", "around a least-squares straight line", "1"
+            ),
+            _column("volatility_stl", "Volatility, STL", "number", "of the STL remainder; needs every month", "1"),
+            _column(
+                "label_stability",
+                "Label stability",
+                "share",
+                "redrawn series under moved thresholds that keep the label",
+                "1",
+            ),
+            _column(
+                "growth_first_year",
+                "Growth, first-year base",
+                "number",
+                "as growth, against the mean of the first 12 months",
+                "1",
+            ),
+            _column(
+                "stability_bootstrap",
+                "… redrawn series",
+                "share",
+                "redrawn series that keep the label under the thresholds as they are",
+                "1",
+            ),
+            _column(
+                "stability_thresholds",
+                "… moved thresholds",
+                "share",
+                "pairs of thresholds under which the series itself keeps the label",
+                "1",
+            ),
+            _column("flag", "Cautions", "text", "why a figure is missing, and what to mind"),
+        ),
+    ),
     "series": ("Monthly imports of every group", (GROUP, *SERIES)),
     "categories": ("Monthly imports of every category", (CATEGORY, *SERIES)),
-    "drivers": ("The code that moves each group most", (
-        GROUP, CATEGORY,
-        _column("code", "Code", "text", "product as it is in the data"),
-        _column("label", "Label", "text", "label of the list"),
-        _column("contribution", "Contribution", "number", "the code's part of the group's growth index", "1"),
-        _column("growth", "Growth", "number", "the group's growth index", "1"),
-        _column("share", "Share", "share", "contribution over growth", "1"),
-        _column("published_driver", "Published", "text", "representative commodity named by the source"),
-        _column("agrees", "Agrees", "boolean", "whether it is the published one"),
-    )),
-    "codes": ("Codes of the list and their match in the data", (
-        GROUP, CATEGORY,
-        _column("code", "Code", "text", "code of the list"),
-        _column("label", "Label", "text", "label of the list"),
-        _column("since", "Since", "integer", "first year printed in the list"),
-        _column("until", "Until", "integer", "last year printed in the list"),
-        _column("product", "Product", "text", "code as the data have it"),
-        _column("match", "Match", "text", "exact, partial (the product holds more than the code) or none"),
-        _column("shared_with", "Shared with", "text", "other groups that the product serves"),
-        _column("value_usd", "Imports", "usd", "imports of the product over the window", "USD"),
-    )),
-    "shared": ("Products that several groups share", (
-        _column("product", "Product", "text", "code as the data have it"),
-        _column("groups", "Groups", "text", "groups of the list that it serves"),
-    )),
+    "drivers": (
+        "The code that moves each group most",
+        (
+            GROUP,
+            CATEGORY,
+            _column("code", "Code", "text", "product as it is in the data"),
+            _column("label", "Label", "text", "label of the list"),
+            _column("contribution", "Contribution", "number", "the code's part of the group's growth index", "1"),
+            _column("growth", "Growth", "number", "the group's growth index", "1"),
+            _column("share", "Share", "share", "contribution over growth", "1"),
+            _column("published_driver", "Published", "text", "representative commodity named by the source"),
+            _column("agrees", "Agrees", "boolean", "whether it is the published one"),
+        ),
+    ),
+    "codes": (
+        "Codes of the list and their match in the data",
+        (
+            GROUP,
+            CATEGORY,
+            _column("code", "Code", "text", "code of the list"),
+            _column("label", "Label", "text", "label of the list"),
+            _column("since", "Since", "integer", "first year printed in the list"),
+            _column("until", "Until", "integer", "last year printed in the list"),
+            _column("product", "Product", "text", "code as the data have it"),
+            _column("match", "Match", "text", "exact, partial (the product holds more than the code) or none"),
+            _column("shared_with", "Shared with", "text", "other groups that the product serves"),
+            _column("value_usd", "Imports", "usd", "imports of the product over the window", "USD"),
+        ),
+    ),
+    "shared": (
+        "Products that several groups share",
+        (
+            _column("product", "Product", "text", "code as the data have it"),
+            _column("groups", "Groups", "text", "groups of the list that it serves"),
+        ),
+    ),
     "batch2": ("Monthly imports of the second list", (GROUP, *SERIES)),
-    "notes": ("What to know about the list", (_column("note", "Note", "text", "contradictions and readings noted on the card"),)),
+    "notes": (
+        "What to know about the list",
+        (_column("note", "Note", "text", "contradictions and readings noted on the card"),),
+    ),
 }
 SHOWN = ("patterns", "drivers", "codes", "shared", "notes")
 

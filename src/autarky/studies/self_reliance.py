@@ -89,9 +89,19 @@ def run(
         origins=origins,
         files=chosen.files,
         parameters={
-            "reporter": reporter, "partner": partner, "source": source, "nomenclature": nomenclature,
-            "watchlist": watchlist, "screen": screen, "since": str(grouped.calendar[0]), "until": str(grouped.calendar[-1]),
-            "absent": absent, "combined": combined, "windows": windows, "replicates": replicates, "seed": seed,
+            "reporter": reporter,
+            "partner": partner,
+            "source": source,
+            "nomenclature": nomenclature,
+            "watchlist": watchlist,
+            "screen": screen,
+            "since": str(grouped.calendar[0]),
+            "until": str(grouped.calendar[-1]),
+            "absent": absent,
+            "combined": combined,
+            "windows": windows,
+            "replicates": replicates,
+            "seed": seed,
         },
         synthetic=any(o.synthetic for o in origins),
     )
@@ -144,8 +154,13 @@ def _completed(series: pd.DataFrame, absent: str, ledger: Ledger) -> pd.DataFram
 
 
 def _patterns(
-    con: Any, series: pd.DataFrame, grouped: grouping.Grouped, listed: watchlists.WatchList, rules: screens.Screen,
-    replicates: int, seed: int,
+    con: Any,
+    series: pd.DataFrame,
+    grouped: grouping.Grouped,
+    listed: watchlists.WatchList,
+    rules: screens.Screen,
+    replicates: int,
+    seed: int,
 ) -> pd.DataFrame:
     found = patterns.indices(con, series)
     records = []
@@ -155,20 +170,25 @@ def _patterns(
         pattern = rules.label(volatility=figures["volatility"], growth=figures["growth"])
         said = listed.published.get(name)
         sure = patterns.stability(values, rules, replicates=replicates, seed=seed) if pattern else None
-        records.append({
-            "group": name, "category": category, "months": int(row["months"]), **figures,
-            "pattern": pattern,
-            "published_volatility": said.volatility if said else None,
-            "published_growth": said.growth if said else None,
-            "published_label": said.label if said else None,
-            "agrees": None if pattern is None or said is None else pattern == said.label,
-            "volatility_detrended": patterns.detrended_volatility(values),
-            "volatility_stl": patterns.stl_volatility(values),
-            "label_stability": sure.overall if sure else None,
-            "stability_bootstrap": sure.bootstrap if sure else None,
-            "stability_thresholds": sure.thresholds if sure else None,
-            "flag": "; ".join(_cautions(name, row, series[name], grouped)) or None,
-        })
+        records.append(
+            {
+                "group": name,
+                "category": category,
+                "months": int(row["months"]),
+                **figures,
+                "pattern": pattern,
+                "published_volatility": said.volatility if said else None,
+                "published_growth": said.growth if said else None,
+                "published_label": said.label if said else None,
+                "agrees": None if pattern is None or said is None else pattern == said.label,
+                "volatility_detrended": patterns.detrended_volatility(values),
+                "volatility_stl": patterns.stl_volatility(values),
+                "label_stability": sure.overall if sure else None,
+                "stability_bootstrap": sure.bootstrap if sure else None,
+                "stability_thresholds": sure.thresholds if sure else None,
+                "flag": "; ".join(_cautions(name, row, series[name], grouped)) or None,
+            }
+        )
     frame = pd.DataFrame(records)
     return frame.astype({"agrees": "boolean"})
 
@@ -184,7 +204,9 @@ def _cautions(name: str, row: pd.Series, values: pd.Series, grouped: grouping.Gr
         cautions.append(f"{len(values) - int(row['months'])} of {len(values)} months absent")
     if grouped.partial:
         cautions.append("partial: matched by HS6, which holds more than the listed codes")
-    for product, others in codes[codes["shared_with"] != ""].drop_duplicates("product")[["product", "shared_with"]].itertuples(index=False):
+    for product, others in (
+        codes[codes["shared_with"] != ""].drop_duplicates("product")[["product", "shared_with"]].itertuples(index=False)
+    ):
         cautions.append(f"{product} also serves {others}")
     missing = int((codes["match"] == "none").sum())
     if missing:
@@ -199,7 +221,9 @@ def _long(series: pd.DataFrame, name: str) -> pd.DataFrame:
     stacked = {k: v.rename_axis(index="period", columns=name).stack(future_stack=True) for k, v in parts.items()}
     frame = pd.DataFrame(stacked).reset_index()
     frame = frame.assign(period=frame["period"].dt.to_timestamp())
-    return frame[[name, "period", "value_usd", "smoothed", "index"]].sort_values([name, "period"]).reset_index(drop=True)
+    return (
+        frame[[name, "period", "value_usd", "smoothed", "index"]].sort_values([name, "period"]).reset_index(drop=True)
+    )
 
 
 def _drivers(grouped: grouping.Grouped, listed: watchlists.WatchList, totals: pd.DataFrame) -> pd.DataFrame:
@@ -217,16 +241,24 @@ def _drivers(grouped: grouping.Grouped, listed: watchlists.WatchList, totals: pd
         share=(top["contribution"] / top["growth"]).where(top["growth"] != 0),
         published_driver=top["group"].map(lambda g: " ".join(listed.drivers.get(g, ())) or None),
     )
-    agrees = [None if pd.isna(said) else bool(set(said.split()) & set(own.split()))
-              for said, own in zip(top["published_driver"], top["codes"], strict=True)]
+    agrees = [
+        None if pd.isna(said) else bool(set(said.split()) & set(own.split()))
+        for said, own in zip(top["published_driver"], top["codes"], strict=True)
+    ]
     top = top.assign(agrees=pd.array(agrees, dtype="boolean"), order=top["group"].map(list(listed.groups).index))
     columns = ["group", "category", "product", "label", "contribution", "growth", "share", "published_driver", "agrees"]
     return top.sort_values("order")[columns].rename(columns={"product": "code"}).reset_index(drop=True)
 
 
 def _batch2(
-    chosen: Flows, con: Any, since: datetime.date | None, until: datetime.date | None, windows: str,
-    combined: list[tuple[str, str]], watchlist: str, absent: str,
+    chosen: Flows,
+    con: Any,
+    since: datetime.date | None,
+    until: datetime.date | None,
+    windows: str,
+    combined: list[tuple[str, str]],
+    watchlist: str,
+    absent: str,
 ) -> pd.DataFrame | None:
     """Return the series of the second list (figure 3 of the paper), where the data have any of its codes."""
     if not watchlist.startswith("naughton-fang-2025"):
