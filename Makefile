@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench clean
+.PHONY: demo test readme check bench clean
 
 demo: $(READY)
 	$(BIN)/autarky demo --out autarky-demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore tests/test_docs.py
+
+readme: $(READY)
+	$(BIN)/python -m pytest tests/test_docs.py
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -203,11 +203,9 @@ def _cautions(name: str, row: pd.Series, values: pd.Series, grouped: grouping.Gr
     if row["months"] < len(values):
         cautions.append(f"{len(values) - int(row['months'])} of {len(values)} months absent")
     if grouped.partial:
-        cautions.append("partial: matched by HS6, which holds more than the listed codes")
-    for product, others in (
-        codes[codes["shared_with"] != ""].drop_duplicates("product")[["product", "shared_with"]].itertuples(index=False)
-    ):
-        cautions.append(f"{product} also serves {others}")
+        cautions.append("partial match by HS6")
+    for product, others in codes[codes["shared_with"] != ""][["product", "shared_with"]].drop_duplicates().to_numpy():
+        cautions.append(f"{product} serves {len(others.split('; ')) + 1} groups")
     missing = int((codes["match"] == "none").sum())
     if missing:
         cautions.append(f"{missing} of {len(codes)} codes not in the data")
