@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from autarky.indicators import Indicator
 
 CARDS = ("watchlists", "screens")
+_SINGULAR = {"indicators": "indicator", "sources": "source", "studies": "study"}
 
 
 def names(folder: str) -> list[str]:
@@ -31,7 +31,7 @@ def names(folder: str) -> list[str]:
 def _module(folder: str, name: str) -> ModuleType:
     known = names(folder)
     if name not in known:
-        raise AutarkyError(f"there is no {folder.removesuffix('s')} {name!r}; there are {', '.join(known)}")
+        raise AutarkyError(f"there is no {_SINGULAR[folder]} {name!r}; there are {', '.join(known)}")
     return importlib.import_module(f"autarky.{folder}.{name}")
 
 
@@ -64,7 +64,6 @@ def _option(name: str, text: str) -> tuple[str, str]:
     return key, value
 
 
-@cache
 def card(folder: str, name: str) -> Mapping[str, Any]:
     """Return a card by id, or from a YAML file of the user's when `name` is a path.
 
