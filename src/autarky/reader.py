@@ -146,8 +146,8 @@ def run(
 ) -> Reading:
     """Read files into sorted parts under `workdir`; see `read`.  `skip` tells files that are already known."""
     found = [(path, snapshots.record(path)) for path in snapshots.find(paths, source.SUFFIXES)]
-    files = list({r.sha256: (path, r) for path, r in found if not skip(r)}.values())
     work = _Work(con, workdir, options, source)
+    files = work.once([(path, r) for path, r in found if not skip(r)])
     total = sum(r.size for _, r in files) or 1
     done = 0
     for path, file in files:
@@ -184,6 +184,15 @@ class _Work:
     ledger: Ledger = field(default_factory=Ledger)
     refused: dict[str, int] = field(default_factory=dict)
 
+    def once(self, found: list[tuple[Path, FileRecord]]) -> list[tuple[Path, FileRecord]]:
+        """Leave out files with the bytes of another one, and say so in the ledger."""
+        kept: dict[str, tuple[Path, FileRecord]] = {}
+        for path, file in found:
+            first = kept.setdefault(file.sha256, (path, file))
+            if first[0] != path:
+                self.ledger.add(f"pass over {path}", (0, 0), (0, 0), f"the same bytes as {first[0]}")
+        return list(kept.values())
+
     def stage(self, raw: snapshots.Raw, progress: engine.Progress) -> None:
         """Parse one raw file into one Parquet file, checked."""
         with engine.failures(raw.name):
@@ -206,15 +215,29 @@ class _Work:
     def _diagnosis(self, raw: snapshots.Raw, bad: int) -> SourceError:
         """Read the file once more, with row numbers, to say what is wrong where."""
         parsed = self.source.parse(self.con, raw, self.options, self.context, numbered=True)
-        message = ibis.cases(*parsed.problems, else_=ibis.null("string"))
+        # A condition that cannot be told (an empty field) refuses a record too; see `_staging`.
+        problems = [(condition.fill_null(True), said) for condition, said in parsed.problems]
+        message = ibis.cases(*problems, else_=ibis.null("string"))
         table = parsed.table.select(row=parsed.table[engine.ROW], message=message)
         first = engine.rows(self.con, table.filter(table.message.notnull()).order_by("row").limit(5)).to_pylist()
         said = "; ".join(f"row {r['row']}: {r['message']}" for r in first)
         more = f"; {bad - len(first):,} more rows are not valid" if bad > len(first) else ""
         return SourceError(f"{raw.name} {said}{more}")
 
+    def _check_details(self) -> None:
+        """Refuse totals beside their breakdown: summed, they would count twice."""
+        for s in self.staged:
+            one, other = sorted(self.staged[0].parsed.details), sorted(s.parsed.details)
+            if one != other:
+                raise SourceError(
+                    f"{self.staged[0].name} is broken down by {' and '.join(one) or 'nothing'}, {s.name} by "
+                    f"{' and '.join(other) or 'nothing'}: one may be the total of the other. Ingest them one by one; "
+                    "of one key, the file ingested last counts."
+                )
+
     def settle(self, files: list[FileRecord]) -> Reading:
         """Turn what was staged into parts with one value a key, and close the ledger."""
+        self._check_details()
         rows_read = sum(int(s.stats["rows"].sum()) for s in self.staged)
         value_read = sum(float(s.stats["value_usd"].sum()) for s in self.staged)
         for s in self.staged:
@@ -265,9 +288,7 @@ class _Work:
 
     def _weighed(self, staged: list[_Staged], path: Path) -> list[Part]:
         """Drop what must not be counted, drop duplicates, settle conflicts, sum details; split by place and year."""
-        tables = [
-            _with_constants(engine.read_parquet(self.con, [str(s.path)]), s.parsed.constants) for s in staged
-        ]
+        tables = [_with_constants(engine.read_parquet(self.con, [str(s.path)]), s.parsed.constants) for s in staged]
         table = engine.union(_aligned(tables))
         with engine.failures():
             table = self._without_drops(table)
@@ -280,8 +301,10 @@ class _Work:
             parts = []
             for place, group in stats.groupby(list(PLACED), sort=True):
                 piece = self.workdir / f"part-{uuid.uuid4().hex}.parquet"
-                same = [settled.period.year() == int(v) if c == "year" else settled[c] == v
-                        for c, v in zip(PLACED, place, strict=True)]
+                same = [
+                    settled.period.year() == int(v) if c == "year" else settled[c] == v
+                    for c, v in zip(PLACED, place, strict=True)
+                ]
                 engine.write_parquet(self.con, settled.filter(*same).select(*STORED), piece)
                 parts.append(self._part(piece, group))
         path.unlink()
@@ -313,7 +336,8 @@ class _Work:
 
     def _without_duplicates(self, table: ir.Table) -> ir.Table:
         exact = table.distinct()
-        self._note("deduplicate", "exact duplicates", table, exact)
+        repeats = "exact duplicates" if _HASH in table.columns else "rows with the key and value of another row"
+        self._note("deduplicate", repeats, table, exact)
         if _HASH in exact.columns:
             same = exact.drop(_HASH).distinct()
             self._note("deduplicate", "rows with the key and value of another row", exact, same)
@@ -322,10 +346,17 @@ class _Work:
 
     def _without_conflicts(self, table: ir.Table) -> ir.Table:
         key = [c for c in table.columns if c in KEY or c.startswith("_detail")]
-        largest = table.aggregate(
-            by=key, n=table.count(), value_usd=table.value_usd.max(), low=table.value_usd.min(),
-            weight_kg=table.weight_kg.argmax(table.value_usd), valuation=table.valuation.argmax(table.value_usd),
+        # One record wins whole: its weight (even a missing one) goes with its value.  Of equal values, the heaviest.
+        # None is negative (that is refused), so -1 stands for "not reported" while they are ranked.
+        rank = ibis.struct(
+            {"v": table.value_usd.fill_null(-1.0), "w": table.weight_kg.fill_null(-1.0), "c": table.valuation}
         )
+        ranked = table.aggregate(by=key, n=table.count(), low=table.value_usd.min(), first=rank.max())
+        largest = ranked.mutate(
+            value_usd=ranked["first"]["v"].nullif(-1.0),
+            weight_kg=ranked["first"]["w"].nullif(-1.0),
+            valuation=ranked["first"]["c"],
+        ).drop("first")
         conflicts = largest.filter(largest.n > 1)
         count = int(engine.rows(self.con, conflicts.aggregate(n=conflicts.count()))["n"][0].as_py())
         if not count:
@@ -340,11 +371,11 @@ class _Work:
         first = conflicts.order_by(ibis.desc("value_usd"), *[c for c in SORTED if c in conflicts.columns]).limit(5)
         shown = [
             f"{r['reporter']} {r['flow']} from/to {r['partner']}, {r['product']}, {r['period']}: "
-            f"{r['n']} rows from {r['low']:,.0f} to {r['value_usd']:,.0f} USD"
+            f"{r['n']} rows {_range(r['low'], r['value_usd'])}"
             for r in engine.rows(self.con, first).to_pylist()
         ]
         return TableError(
-            f"{count:,} keys have rows with different values, so it is not clear which is the total: {'; '.join(shown)}"
+            f"{count:,} keys have rows that differ, so it is not clear which is the total: {'; '.join(shown)}"
             f"{f'; and {count - 5:,} more' if count > 5 else ''}. If the others are breakdowns of the largest, "
             "say --conflict largest."
         )
@@ -361,6 +392,12 @@ class _Work:
         self.ledger.add("sum", (n, m), (v, w), parsed.details_note)
         self.refused[f"merged: {parsed.details_note}"] = n - m
         return summed
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is None or low == high:
+        return "that differ in weight, in valuation or in whether a value is there"
+    return f"from {low:,.0f} to {high:,.0f} USD"
 
 
 def flows_table(con: Any, parts: Sequence[Part]) -> ir.Table:

@@ -9,10 +9,11 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from autarky.errors import SourceError
+from autarky.errors import AutarkyError, SourceError
 from autarky.tables import FileRecord
 
 _CHUNK = 1 << 20
@@ -20,7 +21,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Raw:
-    """One readable file: where its plain bytes are, what to call it in messages, its kind (csv, json, parquet, xlsx)."""
+    """One readable file: its plain bytes, what to call it in messages, its kind (csv, json, parquet, xlsx)."""
 
     path: Path
     name: str
@@ -53,8 +54,21 @@ def record(path: Path) -> FileRecord:
     size = path.stat().st_size
     if size == 0:
         raise SourceError(f"{path.name}: the file is empty (0 bytes); download or export it again")
-    with path.open("rb") as raw:
+    with _machine(path.name), path.open("rb") as raw:
         return FileRecord(path.name, hashlib.file_digest(raw, "sha256").hexdigest(), size)
+
+
+@contextmanager
+def _machine(name: str) -> Iterator[None]:
+    """Turn a failure of the machine (disk full, no permission) into one of ours; the file itself may be fine."""
+    try:
+        yield
+    except OSError as error:
+        raise _failed(name, error) from error
+
+
+def _failed(name: str, error: OSError) -> AutarkyError:
+    return AutarkyError(f"{name}: could not be read or unpacked ({error.strerror or error}). Nothing was changed.")
 
 
 def unpacked(path: Path, workdir: Path) -> Iterator[Raw]:
@@ -89,25 +103,35 @@ def _zipped(path: Path, workdir: Path) -> Iterator[Raw]:
             members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX")]
             for member in members:
                 inner = workdir / Path(member.filename).name
-                with archive.open(member) as packed, inner.open("wb") as plain:
+                if member.flag_bits & 1:
+                    raise SourceError(
+                        f"{path.name}::{member.filename}: is locked with a password; unpack it and ingest the files"
+                    )
+                with _machine(path.name), archive.open(member) as packed, inner.open("wb") as plain:
                     shutil.copyfileobj(packed, plain, _CHUNK)
                 yield Raw(inner, f"{path.name}::{member.filename}", _kind(member.filename))
                 inner.unlink()
+    except NotImplementedError as error:
+        raise SourceError(f"{path.name}: {error}; unpack it and ingest the files") from error
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise SourceError(f"{path.name}: the zip archive is damaged or cut short ({error}); download it again") from error
+        raise SourceError(
+            f"{path.name}: the zip archive is damaged or cut short ({error}); download it again"
+        ) from error
 
 
 def _gunzip(path: Path, inner: Path) -> None:
     rows = 0
     try:
         with gzip.open(path) as packed, inner.open("wb") as plain:
-            while chunk := packed.read(_CHUNK):
+            while chunk := packed.read1(_CHUNK):
                 rows += chunk.count(b"\n")
                 plain.write(chunk)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise SourceError(
             f"{path.name} row {rows + 1}: the gzip file is damaged or cut short there ({error}); download it again"
         ) from error
+    except OSError as error:
+        raise _failed(path.name, error) from error
 
 
 def decoded(raw: Raw, workdir: Path) -> Raw:
@@ -132,7 +156,7 @@ def decoded(raw: Raw, workdir: Path) -> Raw:
             "The file was put together from several; ingest the originals one by one."
         )
     plain = workdir / f"utf8-{raw.path.name}"
-    with raw.path.open("rb") as source, plain.open("w", encoding="utf-8", newline="") as target:
+    with _machine(raw.name), raw.path.open("rb") as source, plain.open("w", encoding="utf-8", newline="") as target:
         for chunk in codecs.iterdecode(iter(lambda: source.read(_CHUNK), b""), "gb18030"):
             target.write(chunk)
     return Raw(plain, raw.name, raw.kind)

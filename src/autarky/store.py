@@ -18,7 +18,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,11 +82,13 @@ class Store:
     """
 
     def __init__(self, path: str | Path, as_of: int | None = None) -> None:
-        self.path = Path(path)
+        self.path = _named(path)
         self.as_of = as_of
         self._delta = _opened(self.path, as_of)
         if self._delta is None:
-            raise AutarkyError(f"{path}: there is no store here; make one with `autarky ingest SOURCE PATH --store {path}`")
+            raise AutarkyError(
+                f"{path}: there is no store here; make one with `autarky ingest SOURCE PATH --store {path}`"
+            )
 
     @property
     def version(self) -> int:
@@ -97,7 +99,7 @@ class Store:
     def log(self) -> list[Version]:
         """Return the versions, oldest first, with what each added."""
         assert self._delta is not None
-        return _log(self._delta)
+        return _log(self.path, self._delta)
 
     def parts(self, con: Any) -> list[Part]:
         """Return the files of this version with what they hold."""
@@ -130,7 +132,11 @@ class Store:
         log = self.log()
         table = engine.read_parquet(con, [p.path for p in parts], _HIVE)
         accounts = tuple(
-            Account(tuple(o.id for o in v.origins), v.files, tuple(replace(x, step=f"v{v.version} {x.step}") for x in v.ledger))
+            Account(
+                tuple(o.id for o in v.origins),
+                v.files,
+                tuple(replace(x, step=f"v{v.version} {x.step}") for x in v.ledger),
+            )
             for v in log
         )
         origins = {o.id: o for v in log for o in v.origins}
@@ -157,7 +163,7 @@ def ingest(
     SourceError, TableError, CodeError : a file is not right; the store is as it was
     AutarkyError : the machine failed (disk full, …); the store is as it was
     """
-    root = Path(path)
+    root = _named(path)
     module = registry.source(source)
     settings = _fingerprint(source, options)
     with _staging(root) as workdir:
@@ -177,7 +183,9 @@ def ingest(
         with _locked(root, waiting):
             # What another ingest committed meanwhile may be these very files.
             if all(f.sha256 in _known(root, settings) for f in reading.files):
-                return Ingested(Store(root).version, False, "nothing changes: already ingested by another process", skipped)
+                return Ingested(
+                    Store(root).version, False, "nothing changes: already ingested by another process", skipped
+                )
             version = _Commit(root, con, workdir, reading, source, settings).run()
         return Ingested(version, True, f"{reading.summary()}; version {version}", skipped)
 
@@ -205,17 +213,34 @@ class _Commit:
             gone = [_relative(self.root, p) for p in removed]
             self._commit(delta, actions, [a for a in _removals(delta, gone)])
         except (OSError, DeltaError) as error:
-            for file in moved:
-                file.unlink(missing_ok=True)
-            raise engine.EngineFailure(f"the commit failed: {error}. The store is as it was.") from error
+            # What fails after the version is written (a checkpoint of the log) takes nothing back.
+            if not self._committed(moved):
+                self._withdraw(moved)
+                raise engine.EngineFailure(f"the commit failed: {_plainly(error)}. The store is as it was.") from error
         return Store(self.root).version
+
+    def _committed(self, moved: list[Path]) -> bool:
+        delta = _opened(self.root, None)
+        live = _live(self.root, delta) if delta else []
+        return not set(live).isdisjoint(moved)
+
+    def _withdraw(self, moved: list[Path]) -> None:
+        """Remove the files of a version that never came to be, and the directories made for them."""
+        for file in moved:
+            file.unlink(missing_ok=True)
+            (self.root / "coverage" / file.name).unlink(missing_ok=True)
+            for directory in list(file.parents)[: len(PLACED)]:
+                if any(directory.iterdir()):
+                    break
+                directory.rmdir()
 
     def _merged(self, held: list[Part]) -> tuple[list[Part], list[Part]]:
         """Return the parts to add and the parts that they replace: new rows win over old rows of the same key."""
-        added: list[Part] = []
+        parts = self.reading.flows.parts
         removed: dict[str, Part] = {}
         survivors: dict[str, Part] = {}
-        for part in self.reading.flows.parts:
+        # Every new part is held against every old row before any are joined: a revision may move a key from CIF to FOB.
+        for part in parts:
             place = {c: v for c, v in part.placed.items() if c != "valuation"}
             for old in [p for p in held if place.items() <= p.placed.items()]:
                 current = survivors.get(old.path, old)
@@ -226,13 +251,14 @@ class _Commit:
                 if kept.rows < current.rows or old.placed == part.placed:
                     removed[old.path] = old
                     survivors[old.path] = kept
-            same = [p for k, p in survivors.items() if p.placed == part.placed and p.rows]
-            if same:
-                part = self._joined([part, *same])
-                for p in [k for k, p in survivors.items() if p.placed == part.placed]:
-                    survivors[p] = Part("", part.placed, 0, 0.0, part.coverage[:0])
-            added.append(part)
-        return added + [p for p in survivors.values() if p.rows], list(removed.values())
+        left = [p for p in survivors.values() if p.rows]
+        added = [self._with_same_place(part, left) for part in parts]
+        places = [p.placed for p in parts]
+        return added + [p for p in left if p.placed not in places], list(removed.values())
+
+    def _with_same_place(self, part: Part, left: list[Part]) -> Part:
+        same = [p for p in left if p.placed == part.placed]
+        return self._joined([part, *same]) if same else part
 
     def _survivors(self, old: Part, new: Part) -> Part:
         mine, theirs = (engine.read_parquet(self.con, [p.path]) for p in (old, new))
@@ -255,13 +281,18 @@ class _Commit:
         """Move a file to its place and write its coverage beside the table."""
         name = f"{uuid.uuid4().hex}.parquet"
         relative = "/".join(f"{c}={part.placed[c]}" for c in PLACED) + f"/{name}"
-        target = self.root / "flows" / relative
+        target = (self.root / "flows").resolve() / relative
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(part.path, target)
         moved.append(target)
         _write_coverage(self.root, name, part)
         low, high = part.coverage["period"].min(), part.coverage["period"].max()
-        stats = {"numRecords": part.rows, "minValues": {"period": str(low)}, "maxValues": {"period": str(high)}, "nullCount": {}}
+        stats = {
+            "numRecords": part.rows,
+            "minValues": {"period": str(low)},
+            "maxValues": {"period": str(high)},
+            "nullCount": {},
+        }
         values = {c: str(v) for c, v in part.placed.items()}
         size = target.stat().st_size
         return AddAction(relative, size, values, int(time.time() * 1000), True, json.dumps(stats))
@@ -271,8 +302,14 @@ class _Commit:
         schema = Schema.from_arrow(SCHEMA)
         if delta is None:
             create_table_with_add_actions(
-                str(self.root / "flows"), schema, adds, mode="error", partition_by=list(PLACED),
-                name="flows", configuration=_CONFIGURATION, commit_properties=properties,
+                str(self.root / "flows"),
+                schema,
+                adds,
+                mode="error",
+                partition_by=list(PLACED),
+                name="flows",
+                configuration=_CONFIGURATION,
+                commit_properties=properties,
             )
         else:
             delta.create_write_transaction(
@@ -294,6 +331,19 @@ class _Commit:
         }
 
 
+def _plainly(error: Exception) -> str:
+    """Return the cause in one line: delta-rs prints a colored tree, the cause last."""
+    lines = [re.sub(r"\x1b\[[0-9;]*m|[↳├╰│▶]", "", line).strip() for line in str(error).splitlines()]
+    return next((line for line in reversed(lines) if line), type(error).__name__)
+
+
+def _named(path: str | Path) -> Path:
+    """Return the path of a store; delta-rs takes `%` for the start of an escape and then looks elsewhere."""
+    if "%" in str(Path(path).resolve()):
+        raise AutarkyError(f"{path}: the path of a store cannot hold '%'; choose another directory")
+    return Path(path)
+
+
 def _opened(root: Path, as_of: int | None) -> DeltaTable | None:
     if not (root / "flows" / "_delta_log").is_dir():
         return None
@@ -309,9 +359,10 @@ def _opened(root: Path, as_of: int | None) -> DeltaTable | None:
         return None
 
 
-def _log(delta: DeltaTable) -> list[Version]:
+def _log(root: Path, delta: DeltaTable) -> list[Version]:
     versions = []
-    for commit in delta.history():
+    # Only the newest version numbers its history from its own number; an older one would count from there, wrongly.
+    for commit in DeltaTable(str(root / "flows")).history():
         if _METADATA not in commit or int(commit["version"]) > delta.version():
             continue
         said = json.loads(commit[_METADATA])
@@ -326,7 +377,7 @@ def _log(delta: DeltaTable) -> list[Version]:
 def _known(root: Path, settings: str) -> dict[str, int]:
     """Return the hash of every file that was read with the same settings → the version that holds it."""
     delta = _opened(root, None)
-    versions = _log(delta) if delta else []
+    versions = _log(root, delta) if delta else []
     return {f.sha256: v.version for v in reversed(versions) if v.settings == settings for f in v.files}
 
 
@@ -339,16 +390,25 @@ def _fingerprint(source: str, options: reader.Options) -> str:
 
 
 def _parts(root: Path, delta: DeltaTable, con: Any) -> list[Part]:
-    return [_held(root, Path(uri), con) for uri in sorted(delta.file_uris())]
+    return [_held(root, file, con) for file in _live(root, delta)]
+
+
+def _live(root: Path, delta: DeltaTable) -> list[Path]:
+    """Return the files of a version; by their relative paths, for its URIs escape what is not ASCII."""
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    return sorted((root / "flows").resolve() / path for path in actions["path"].to_pylist())
 
 
 def _held(root: Path, file: Path, con: Any) -> Part:
     pairs = dict(re.findall(r"([a-z]+)=([^/]+)/", f"{file.parent}/"))
     placed: dict[str, str | int] = {c: int(pairs[c]) if c == "year" else pairs[c] for c in PLACED}
     beside = root / "coverage" / file.name
-    if not beside.is_file():
+    try:
+        coverage = pq.read_table(beside).to_pandas()
+    except (FileNotFoundError, pa.ArrowInvalid):
+        # Derived, so that losing it is no loss.
         _write_coverage(root, file.name, _described(str(file), placed, con))
-    coverage = pq.read_table(beside).to_pandas()
+        coverage = pq.read_table(beside).to_pandas()
     return Part(str(file), placed, int(coverage["rows"].sum()), float(coverage["value_usd"].sum()), coverage)
 
 
@@ -377,8 +437,11 @@ def _removals(delta: DeltaTable | None, gone: list[str]) -> Iterator[RemoveActio
     for path in gone:
         pairs = dict(re.findall(r"([a-z]+)=([^/]+)/", path))
         yield RemoveAction(
-            path=path, deletion_timestamp=int(time.time() * 1000), data_change=True,
-            partition_values={c: pairs[c] for c in PLACED}, size=sizes[path],
+            path=path,
+            deletion_timestamp=int(time.time() * 1000),
+            data_change=True,
+            partition_values={c: pairs[c] for c in PLACED},
+            size=sizes[path],
         )
 
 
@@ -386,25 +449,37 @@ def _removals(delta: DeltaTable | None, gone: list[str]) -> Iterator[RemoveActio
 def _staging(root: Path) -> Iterator[Path]:
     """Give an ingest a directory of its own in the store, and clear away those whose process is gone."""
     created = not root.exists()
-    staging = root / "staging"
     try:
-        staging.mkdir(parents=True, exist_ok=True)
+        workdir, mark = _claimed(root / "staging")
     except OSError as error:
         raise AutarkyError(f"{root}: cannot be made or written to ({error.strerror})") from error
-    for old in staging.iterdir():
-        if old.is_dir():
-            _clear_if_dead(old)
-    workdir = staging / uuid.uuid4().hex
-    workdir.mkdir()
-    mark = FileLock(workdir / "alive")
-    mark.acquire()
     try:
         yield workdir
     finally:
         mark.release()
-        shutil.rmtree(workdir, ignore_errors=True)
-        if created and not (root / "flows").exists():
-            shutil.rmtree(root, ignore_errors=True)
+        with suppress(OSError), FileLock(root / "staging" / "lock"):
+            shutil.rmtree(workdir, ignore_errors=True)
+            shared = any(p.is_dir() for p in (root / "staging").iterdir())
+            if created and not shared and _opened(root, None) is None:
+                shutil.rmtree(root, ignore_errors=True)
+
+
+def _claimed(staging: Path) -> tuple[Path, FileLock]:
+    """Make a directory that is marked alive; one process at a time, so that none clears what another is making."""
+    while True:
+        staging.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(staging / "lock"):
+                for old in [p for p in staging.iterdir() if p.is_dir()]:
+                    _clear_if_dead(old)
+                workdir = staging / uuid.uuid4().hex
+                workdir.mkdir()
+                mark = FileLock(workdir / "alive")
+                mark.acquire()
+                return workdir, mark
+        except FileNotFoundError:
+            # Another process's first ingest failed at this moment and took the new store away: make it again.
+            continue
 
 
 def _clear_if_dead(old: Path) -> None:

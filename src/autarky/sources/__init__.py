@@ -34,18 +34,23 @@ def text_table(con: Any, raw: Raw, numbered: bool, delimiter: str = ",") -> ir.T
     raise SourceError(f"{raw.name}: cannot read a .{raw.kind} file; expected csv, json or parquet")
 
 
-def need(table: ir.Table, names: Iterable[str], raw: Raw, source: str) -> None:
-    """Refuse a table that lacks a column, and say so if it looks like a file of another source."""
+def need(table: ir.Table, names: Iterable[str], raw: Raw, source: str, *, mapped: bool = False) -> None:
+    """Refuse a table that lacks a column; say which other source it looks like, or (if `mapped`) how to rename."""
     missing = [n for n in names if n not in table.columns]
     if not missing:
         return
     found = [c for c in table.columns if c != engine.ROW]
     message = f"{raw.name} row 1: no column {listed([repr(m) for m in missing])}; the header has {listed(found, 12)}"
+    advice = "Name renamed columns with --map FIELD=COLUMN." if mapped else "Ingest the file as the service gave it."
+    raise SourceError(f"{message}. {looks_like(found, source) or advice}")
+
+
+def looks_like(columns: Iterable[str], source: str) -> str:
+    """Say which other source a header is of; empty when none claims it."""
     for other in registry.names("sources"):
-        signature = registry.source(other).SIGNATURE
-        if other != source and signature and any(group <= set(found) for group in signature):
-            raise SourceError(f"{message}. It looks like a file of {other!r}: autarky ingest {other} …")
-    raise SourceError(f"{message}. Name renamed columns with --map FIELD=COLUMN.")
+        if other != source and any(group <= set(columns) for group in registry.source(other).SIGNATURE):
+            return f"It looks like a file of {other!r}: autarky ingest {other} …"
+    return ""
 
 
 def setting(options: Options, name: str, raw: Raw, allowed: Iterable[str] = ()) -> str:
@@ -60,8 +65,12 @@ def setting(options: Options, name: str, raw: Raw, allowed: Iterable[str] = ()) 
     return value
 
 
-def known_settings(options: Options, allowed: Iterable[str], columns: Iterable[str] = ()) -> None:
-    """Refuse a --set or --map that the source would ignore."""
+def known_settings(
+    options: Options, allowed: Iterable[str], columns: Iterable[str] = (), *, rates: bool = False
+) -> None:
+    """Refuse a --set, --map or (unless the source converts with `rates`) --rates that the source would ignore."""
+    if options.rates is not None and not rates:
+        raise SourceError(f"--rates {options.rates}: is not used by this source, whose values are in US dollars")
     allowed, columns = tuple(allowed), tuple(columns)
     for given, known, flag in ((options.values, allowed, "--set"), (options.columns, columns, "--map")):
         unknown = [name for name in given if name not in known]
@@ -100,13 +109,21 @@ def said(name: str, text: ir.StringValue, what: str) -> ir.StringValue:
 
 def month(text: ir.StringValue) -> ir.DateValue:
     """Read `202401` or `2024-01` as the first day of that month; anything else is null."""
-    plain = text.strip().replace("-", "")
-    return ibis.cases((plain.length() == 6, (plain.substr(0, 4) + "-" + plain.substr(4, 2) + "-01").try_cast("date")))
+    plain = text.strip()
+    plain = ibis.cases(((plain.length() == 7) & (plain.substr(4, 1) == "-"), plain.replace("-", "")), else_=plain)
+    date = plain.substr(0, 4) + "-" + plain.substr(4, 2) + "-01"
+    return ibis.cases(((plain.length() == 6) & _dated(plain), date.try_cast("date")))
 
 
 def year(text: ir.StringValue) -> ir.DateValue:
     """Read `2024` as the first day of that year; anything else is null."""
-    return ibis.cases((text.strip().length() == 4, (text.strip() + "-01-01").try_cast("date")))
+    plain = text.strip()
+    return ibis.cases(((plain.length() == 4) & _dated(plain), (plain + "-01-01").try_cast("date")))
+
+
+def _dated(text: ir.StringValue) -> ir.BooleanValue:
+    """Whether a date starts with a year that a calendar has: no sign, no year 0."""
+    return text.substr(0, 1).isin(list("123456789"))
 
 
 def with_area(con: Any, table: ir.Table, code: ir.StringValue, system: str, name: str) -> ir.Table:

@@ -30,7 +30,15 @@ ORIGIN = Origin(
     url="http://www.cepii.fr/CEPII/en/bdd_modele/bdd_modele_item.asp?id=37",
     licence="Etalab Open Licence 2.0",
 )
-EDITIONS = {"92": "HS1992", "96": "HS1996", "02": "HS2002", "07": "HS2007", "12": "HS2012", "17": "HS2017", "22": "HS2022"}
+EDITIONS = {
+    "92": "HS1992",
+    "96": "HS1996",
+    "02": "HS2002",
+    "07": "HS2007",
+    "12": "HS2012",
+    "17": "HS2017",
+    "22": "HS2022",
+}
 COUNTRY_COLUMNS = {"country_code", "country_name"}
 
 
@@ -74,8 +82,16 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
     # A release replaces nothing of another release: rows that CEPII withdrew would live on among the new ones.
     source = options.values.get("source", f"baci-{release[0]}" if release else "baci")
     constants = {"freq": "A", "flow": "import", "nomenclature": nomenclature, "valuation": "FOB", "source": source}
-    note = f"{nomenclature}{f', release {release[1]}' if release else ''}; thousand USD and tonnes converted to USD and kg"
-    return Parsed(table, columns, constants, Origin(source, ORIGIN.title, ORIGIN.publisher, ORIGIN.url, ORIGIN.licence, note), problems)
+    note = (
+        f"{nomenclature}{f', release {release[1]}' if release else ''}; thousand USD and tonnes converted to USD and kg"
+    )
+    return Parsed(
+        table,
+        columns,
+        constants,
+        Origin(source, ORIGIN.title, ORIGIN.publisher, ORIGIN.url, ORIGIN.licence, note),
+        problems,
+    )
 
 
 def _edition(raw: snapshots.Raw, options: Options) -> str:
@@ -93,11 +109,14 @@ def _edition(raw: snapshots.Raw, options: Options) -> str:
 
 def _check_countries(raw: snapshots.Raw) -> None:
     """Refuse a release whose country file holds a code that autarky's own table lacks."""
-    with raw.path.open(encoding="utf-8-sig", newline="") as text:
+    # Names are only printed, and older releases have them in Latin-1.
+    with raw.path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
         records = list(csv.DictReader(text))
     if not records or not set(records[0]) >= COUNTRY_COLUMNS:
         raise SourceError(f"{raw.name} row 1: a country file of BACI has columns {', '.join(sorted(COUNTRY_COLUMNS))}")
     known = codes.areas("comtrade")
     for row, record in enumerate(records, 2):
         if record["country_code"].strip() not in known:
-            raise SourceError(f"{raw.name} row {row}: country code {record['country_code']} ({record['country_name']}) is unknown")
+            raise SourceError(
+                f"{raw.name} row {row}: country code {record['country_code']} ({record['country_name']}) is unknown"
+            )

@@ -13,7 +13,19 @@ import ibis
 from autarky import codes, engine, snapshots
 from autarky.errors import CoverageWarning, SourceError
 from autarky.reader import Parsed
-from autarky.sources import Problem, known_settings, month, need, not_number, number, said, setting, text_table, with_area, year
+from autarky.sources import (
+    Problem,
+    known_settings,
+    month,
+    need,
+    not_number,
+    number,
+    said,
+    setting,
+    text_table,
+    with_area,
+    year,
+)
 from autarky.tables import FLOWS, FREQS, LEVELS, Origin
 
 if TYPE_CHECKING:
@@ -34,21 +46,61 @@ ORIGIN = Origin(
     licence="UN Comtrade terms of use: free for own use, no redistribution",
 )
 CLASSES = {
-    "H0": "HS1992", "H1": "HS1996", "H2": "HS2002", "H3": "HS2007", "H4": "HS2012", "H5": "HS2017", "H6": "HS2022",
-    "S1": "SITC1", "S2": "SITC2", "S3": "SITC3", "S4": "SITC4", "B4": "BEC4", "B5": "BEC5",
+    "H0": "HS1992",
+    "H1": "HS1996",
+    "H2": "HS2002",
+    "H3": "HS2007",
+    "H4": "HS2012",
+    "H5": "HS2017",
+    "H6": "HS2022",
+    "S1": "SITC1",
+    "S2": "SITC2",
+    "S3": "SITC3",
+    "S4": "SITC4",
+    "B4": "BEC4",
+    "B5": "BEC5",
 }
 # Comtrade's name without case and underscores, by field; --map puts another column in its place.
 NAMES = {
-    "period": "period", "year": "refyear", "freq": "freqcode", "reporter": "reportercode", "partner": "partnercode",
-    "flow": "flowcode", "nomenclature": "classificationcode", "cmd": "cmdcode", "value": "primaryvalue",
-    "netwgt": "netwgt", "partner2": "partner2code", "mot": "motcode", "customs": "customscode", "mos": "moscode",
-    "cif": "cifvalue", "fob": "fobvalue", "qty": "qty", "qtyunit": "qtyunitcode",
+    "period": "period",
+    "year": "refyear",
+    "freq": "freqcode",
+    "reporter": "reportercode",
+    "partner": "partnercode",
+    "flow": "flowcode",
+    "nomenclature": "classificationcode",
+    "cmd": "cmdcode",
+    "value": "primaryvalue",
+    "netwgt": "netwgt",
+    "partner2": "partner2code",
+    "mot": "motcode",
+    "customs": "customscode",
+    "mos": "moscode",
+    "cif": "cifvalue",
+    "fob": "fobvalue",
+    "qty": "qty",
+    "qtyunit": "qtyunitcode",
 }
 ALIASES = {"product": "cmd", "value_usd": "value", "weight_kg": "netwgt"}
 # What a bare name in a header of the older service means; only taken when Comtrade's own name is not there.
-PLAIN = {"year": "year", "period": "period", "reporter": "reporter", "partner": "partner", "cmd": "cmd", "flow": "flow",
-         "value": "value", "netwgt": "netwgt", "qty": "qty", "qtyunit": "qtyunit"}
-BREAKDOWNS = {"partner2": "second partner", "mot": "mode of transport", "customs": "customs procedure", "mos": "mode of supply"}
+PLAIN = {
+    "year": "year",
+    "period": "period",
+    "reporter": "reporter",
+    "partner": "partner",
+    "cmd": "cmd",
+    "flow": "flow",
+    "value": "value",
+    "netwgt": "netwgt",
+    "qty": "qty",
+    "qtyunit": "qtyunit",
+}
+BREAKDOWNS = {
+    "partner2": "second partner",
+    "mot": "mode of transport",
+    "customs": "customs procedure",
+    "mos": "mode of supply",
+}
 TOTALS = {"partner2": ["0", ""], "mot": ["0", ""], "customs": ["C00", ""], "mos": ["0", ""]}
 API_LIMITS = (500, 100_000, 250_000)
 
@@ -72,8 +124,14 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
         (period.isnull(), said("period", table["period"], "is not a year such as 2022 or a month such as 202201")),
         (table["_reporter"].isnull(), said("reporter", table["reporter"], "is not an area code of UN Comtrade")),
         (table["_partner"].isnull(), said("partner", table["partner"], "is not an area code of UN Comtrade")),
-        (~nomenclature.isin(list(LEVELS)), said("classification", nomenclature, "is not known; say it with --set nomenclature=…")),
-        (codes.misformed(product, nomenclature), said("code", product, "does not fit its classification; was a leading zero lost?")),
+        (
+            ~nomenclature.isin(list(LEVELS)),
+            said("classification", nomenclature, "is not known; say it with --set nomenclature=…"),
+        ),
+        (
+            codes.misformed(product, nomenclature),
+            said("code", product, "does not fit its classification; was a leading zero lost?"),
+        ),
         *not_number(table["value"], value, "value", required=False),
         *not_number(table["netwgt"], weight, "net weight", required=False),
     ]
@@ -85,8 +143,15 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
     cif, fob = number(table["cif"]), number(table["fob"])
     valuation = ibis.cases((value == cif, "CIF"), (value == fob, "FOB"), (taken == "export", "FOB"), else_="unknown")
     columns = {
-        "period": period, "freq": table["_freq"], "reporter": table["_reporter"], "partner": table["_partner"],
-        "flow": taken, "nomenclature": nomenclature, "product": product, "value_usd": value, "weight_kg": weight,
+        "period": period,
+        "freq": table["_freq"],
+        "reporter": table["_reporter"],
+        "partner": table["_partner"],
+        "flow": taken,
+        "nomenclature": nomenclature,
+        "product": product,
+        "value_usd": value,
+        "weight_kg": weight,
         "valuation": valuation,
     }
     constants = {"source": options.values.get("source", ORIGIN.id)}
@@ -97,7 +162,7 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
 def _fields(table: ir.Table, raw: snapshots.Raw, options: Options) -> ir.Table:
     """Return the raw table under the names of `NAMES`, whatever convention its header follows."""
     given = {ALIASES.get(field, field): name for field, name in options.columns.items()}
-    need(table, given.values(), raw, "comtrade")
+    need(table, given.values(), raw, "comtrade", mapped=True)
     folded = {c.lower().replace("_", ""): c for c in table.columns}
     found = {}
     for field, name in NAMES.items():
@@ -108,7 +173,7 @@ def _fields(table: ir.Table, raw: snapshots.Raw, options: Options) -> ir.Table:
         found["period"] = found["year"]
     for field in ("period", "reporter", "partner", "cmd", "flow", "value"):
         if field not in found and not (field == "flow" and "flow" in options.values):
-            need(table, [NAMES[field] if field != "cmd" else "cmdCode"], raw, "comtrade")
+            need(table, [NAMES[field] if field != "cmd" else "cmdCode"], raw, "comtrade", mapped=True)
     fields = {f: table[found[f]] if f in found else ibis.null("string") for f in NAMES}
     if "flow" in options.values:
         fields["flow"] = ibis.literal({"import": "M", "export": "X"}[setting(options, "flow", raw, FLOWS)])
@@ -151,5 +216,6 @@ def _check_answer(con: Any, raw: snapshots.Raw, numbered: bool) -> None:
     if count is not None and count.isdigit() and int(count) != held:
         raise SourceError(f"{raw.name}: the answer says {count} rows and holds {held}; it was cut short, ask again")
     if held in API_LIMITS and not numbered:
-        message = f"{raw.name}: exactly {held:,} rows, a limit of the service: the answer is probably truncated; ask for less at once"
+        limit = f"{raw.name}: exactly {held:,} rows, a limit of the service"
+        message = f"{limit}: the answer is probably truncated; ask for less at once"
         warnings.warn(message, CoverageWarning, stacklevel=2)

@@ -16,7 +16,18 @@ from autarky import codes, engine, snapshots
 from autarky.errors import SourceError, listed
 from autarky.reader import Parsed
 from autarky.sources import (
-    Problem, bad_product, known_settings, month, need, not_number, number, said, setting, text_table, with_area, year,
+    Problem,
+    bad_product,
+    known_settings,
+    month,
+    need,
+    not_number,
+    number,
+    said,
+    setting,
+    text_table,
+    with_area,
+    year,
 )
 from autarky.tables import FLOWS, VALUATIONS, Origin
 
@@ -55,14 +66,15 @@ WEIGHTS = {"千克": 1.0, "克": 0.001, "吨": 1000.0, "Kilogram": 1.0, "Kilogra
 
 def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any], numbered: bool) -> Parsed:
     """Read one query export; see `reader.Parsed`."""
-    known_settings(options, ("flow", "valuation", "source"))
-    plain = snapshots.decoded(raw, raw.path.parent if raw.path.parent.name.startswith("autarky") else _scratch(context))
+    known_settings(options, ("flow", "valuation", "source"), rates=True)
+    plain = snapshots.decoded(raw, _scratch(context))
     table = _renamed(text_table(con, plain, numbered), raw)
     flow = setting(options, "flow", raw, FLOWS)
     value, problems, table = _value(con, table, raw, options, context)
     table = with_area(con, table, table["partner"].strip(), "gacc", "_partner")
     product = table["product"].strip()
-    period = ibis.coalesce(month(table["month"]), year(table["month"]))
+    freq = _frequency(con, table)
+    period = year(table["month"]) if freq == "A" else month(table["month"])
     problems += [
         (period.isnull(), said("month", table["month"], "is not a month such as 202401")),
         (table["_partner"].isnull(), said("partner", table["partner"], "is not a partner code of China Customs")),
@@ -77,7 +89,9 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
     }
     if "province" in table.columns:
         columns["area"] = _mapped(table["province"], codes.provinces())
-        problems.append((columns["area"].isnull(), said("province", table["province"], "is not a code of China Customs")))
+        problems.append(
+            (columns["area"].isnull(), said("province", table["province"], "is not a code of China Customs"))
+        )
     details = {}
     if "regime" in table.columns:
         details["regime"] = table["regime"].strip().cast("string")
@@ -85,11 +99,16 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
         problems.append((~known, said("regime", table["regime"], "is not a customs regime of China Customs")))
     default = "CIF" if flow == "import" else "FOB"
     constants = {
-        "reporter": "CHN", "freq": _frequency(con, table), "flow": flow, "nomenclature": "GACC8",
+        "reporter": "CHN",
+        "freq": freq,
+        "flow": flow,
+        "nomenclature": "GACC8",
         "source": options.values.get("source", ORIGIN.id),
         "valuation": setting(options, "valuation", raw, VALUATIONS) if "valuation" in options.values else default,
     }
-    origin = Origin(constants["source"], ORIGIN.title, ORIGIN.publisher, ORIGIN.url, ORIGIN.licence, context.get("note", ""))
+    origin = Origin(
+        constants["source"], ORIGIN.title, ORIGIN.publisher, ORIGIN.url, ORIGIN.licence, context.get("note", "")
+    )
     return Parsed(table, columns, constants, origin, problems, details=details, details_note="customs regimes summed")
 
 
@@ -106,10 +125,11 @@ def _renamed(table: ir.Table, raw: snapshots.Raw) -> ir.Table:
         found = next((h for h in headings if h in table.columns), None)
         if found:
             names[field] = found
+    language = 1 if any(headings[1] in table.columns for headings in HEADINGS.values()) else 0
     for field in ("month", "product", "partner"):
-        need(table, [names.get(field, HEADINGS[field][0])], raw, "gacc")
+        need(table, [names.get(field, HEADINGS[field][language])], raw, "gacc")
     if "usd" not in names and "cny" not in names:
-        need(table, [HEADINGS["cny"][0]], raw, "gacc")
+        need(table, [HEADINGS["cny"][language]], raw, "gacc")
     kept = {**names, **({engine.ROW: engine.ROW} if engine.ROW in table.columns else {})}
     return table.select(**{field: table[heading] for field, heading in kept.items()})
 
@@ -138,7 +158,7 @@ def _value(
     table = table.left_join(pairs, key == pairs["_month"])
     yuan = number(table.cny)
     problems = not_number(table.cny, yuan, "value", required=True)
-    missing = table["_rate"].isnull() & month(table.month).notnull()
+    missing = table["_rate"].isnull() & ibis.coalesce(month(table.month), year(table.month)).notnull()
     problems.append((missing, said("month", table.month, f"has no rate in {options.rates.name}")))
     return yuan / table["_rate"], problems, table
 
@@ -152,23 +172,28 @@ def read_rates(path: Path) -> dict[str, float]:
     """
     if not path.is_file():
         raise SourceError(f"--rates {path}: there is no such file")
-    with path.open(encoding="utf-8-sig", newline="") as text:
-        records = list(csv.DictReader(text))
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            records = list(csv.DictReader(text))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SourceError(f"--rates {path}: not a CSV table in UTF-8 ({error})") from error
     if not records:
         raise SourceError(f"--rates {path}: no rows")
     names = list(records[0])
     when = next((n for n in names if n and n.strip().lower() in ("month", "date", "period", "yearmonth")), None)
     rate = next((n for n in names if n and ("rate" in n.lower() or n.lower().replace("_", " ") == "cny per usd")), None)
     if when is None or rate is None:
-        raise SourceError(f"--rates {path} row 1: expected columns `month` and `rate` (CNY per USD); found {listed(names)}")
+        raise SourceError(
+            f"--rates {path} row 1: expected columns `month` and `rate` (CNY per USD); found {listed(names)}"
+        )
     rates: dict[str, float] = {}
     for row, record in enumerate(records, 2):
-        key = record[when].replace("-", "")[:6]
+        key = (record[when] or "").replace("-", "")[:6]
         try:
             value = float(record[rate])
             if not (value > 0 and len(key) == 6 and 1 <= int(key[4:]) <= 12):
                 raise ValueError
-        except ValueError:
+        except (TypeError, ValueError):
             said_so = f"{record[when]!r}, {record[rate]!r}"
             raise SourceError(f"--rates {path} row {row}: {said_so}: expected a month and a positive rate") from None
         if rates.setdefault(key, value) != value:

@@ -5,12 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import ibis
+import pyarrow as pa
 
 from autarky import codes, engine, snapshots
 from autarky.errors import SourceError, listed
 from autarky.reader import Parsed
-from autarky.sources import Problem, bad_product, known_settings, month, need, not_number, number, said, setting, text_table, with_area, year
-from autarky.tables import COLUMNS, FLOWS, FREQS, PLACED, VALUATIONS, Origin
+from autarky.sources import (
+    Problem,
+    bad_product,
+    known_settings,
+    looks_like,
+    month,
+    need,
+    not_number,
+    number,
+    said,
+    setting,
+    text_table,
+    with_area,
+    year,
+)
+from autarky.tables import COLUMNS, FLOWS, FREQS, LEVELS, PLACED, VALUATIONS, Origin
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -28,38 +43,48 @@ ORIGIN = Origin(
 )
 REQUIRED = ("period", "reporter", "partner", "flow", "nomenclature", "product", "value_usd")
 CARD = ("title", "publisher", "url", "licence", "synthetic")
+SETTABLE = (*(c for c in COLUMNS if c not in ("period", "product", "value_usd", "weight_kg")), *CARD)
 
 
 def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any], numbered: bool) -> Parsed:
     """Read one table; see `reader.Parsed`."""
-    known_settings(options, (*COLUMNS, *CARD), COLUMNS)
+    known_settings(options, SETTABLE, COLUMNS)
     table = _opened(con, raw, numbered)
     fields = _fields(table, raw, options)
+    source = _source(con, table, fields, options, raw)
     table = table.mutate(**{f"_{f}": v for f, v in fields.items()})
     fields = {f: table[f"_{f}"] for f in fields}
     for side in ("reporter", "partner"):
         if side in fields:
             table = with_area(con, table, fields[side].strip(), "any", f"_{side}_iso3")
-    period, freq = _period(table["_period"], options, raw)
+    period, freq = _period(table, fields, options, raw)
     value = number(table["_value_usd"])
     problems: list[Problem] = [
-        (period.isnull(), said("period", table["_period"], "is not a year or month such as 2024 or 2024-01")),
+        (
+            period.isnull(),
+            said(
+                "period", table["_period"], "is not a year or month such as 2024 or 2024-01, or does not fit its freq"
+            ),
+        ),
         *not_number(table["_value_usd"], value, "value_usd", required=False),
     ]
     columns: dict[str, ir.Value] = {"period": period, "freq": freq, "value_usd": value}
     for side in ("reporter", "partner"):
         if side in fields:
             columns[side] = table[f"_{side}_iso3"]
-            problems.append((columns[side].isnull(), said(side, table[f"_{side}"], "is not a country code (ISO 3166-1 or M49)")))
+            problems.append(
+                (columns[side].isnull(), said(side, table[f"_{side}"], "is not a country code (ISO 3166-1 or M49)"))
+            )
     columns |= _rest(table, fields, problems)
-    constants = _constants(raw, options, [f for f in COLUMNS if f not in columns])
+    constants = _constants(raw, options, [f for f in COLUMNS if f not in columns]) | {"source": source}
     if isinstance(freq, str):
         constants["freq"] = freq
         del columns["freq"]
     problems += _product_problems(columns, constants)
     given = {k: options.values[k] for k in ("title", "publisher", "url", "licence") if k in options.values}
     card = {k: getattr(ORIGIN, k) for k in ("title", "publisher", "url", "licence")} | given
-    origin = Origin(constants["source"], **card, synthetic=options.values.get("synthetic") == "true")
+    synthetic = "synthetic" in options.values and setting(options, "synthetic", raw, ("true", "false")) == "true"
+    origin = Origin(source, **card, synthetic=synthetic)
     return Parsed(table, columns, constants, origin, problems)
 
 
@@ -82,17 +107,24 @@ def _sheet(con: Any, raw: snapshots.Raw) -> ir.Table:
     except (InvalidFileException, zipfile.BadZipFile, KeyError) as error:
         raise SourceError(f"{raw.name}: not an Excel workbook, or damaged ({error})") from error
     records = book.worksheets[0].iter_rows(values_only=True)
-    header = [str(c).strip() for c in next(records, ()) if c is not None]
-    if not header:
-        raise SourceError(f"{raw.name}: the first sheet is empty")
-    columns: dict[str, list[str | None]] = {name: [] for name in header}
-    for record in records:
+    header = ["" if c is None else str(c).strip() for c in next(records, ())]
+    names = [name for name in header if name]
+    if not names:
+        raise SourceError(f"{raw.name}: the first sheet is empty, or its first row is not a header")
+    if len(set(names)) < len(names):
+        twice = sorted({n for n in names if names.count(n) > 1})
+        raise SourceError(f"{raw.name} row 1: the header names {', '.join(twice)} more than once")
+    columns: dict[str, list[Any]] = {name: [] for name in (*names, engine.ROW)}
+    for row, record in enumerate(records, 2):
         if any(c is not None for c in record):
-            for name, cell in zip(header, record, strict=False):
-                columns[name].append(_cell(cell))
+            cells = dict(zip(header, record, strict=False))
+            for name in names:
+                columns[name].append(_cell(cells.get(name)))
+            columns[engine.ROW].append(row)
     book.close()
-    table = engine.lookup(con, columns)
-    return table.mutate(**{engine.ROW: ibis.row_number() + 2})
+    return engine.lookup(
+        con, {n: pa.array(v, pa.int64() if n == engine.ROW else pa.string()) for n, v in columns.items()}
+    )
 
 
 def _cell(value: Any) -> str | None:
@@ -103,7 +135,7 @@ def _cell(value: Any) -> str | None:
 
 def _fields(table: ir.Table, raw: snapshots.Raw, options: Options) -> dict[str, ir.Value]:
     """Return field → text, from the columns mapped by the user or named like the field."""
-    need(table, options.columns.values(), raw, "tidy")
+    need(table, options.columns.values(), raw, "tidy", mapped=True)
     both = [f for f in options.columns if f in options.values]
     if both:
         raise SourceError(f"{both[0]} is given twice, with --map and with --set")
@@ -111,34 +143,53 @@ def _fields(table: ir.Table, raw: snapshots.Raw, options: Options) -> dict[str, 
     fields = {f: table[c] for f, c in names.items() if c in table.columns}
     missing = [f for f in REQUIRED if f not in fields and f not in options.values]
     if missing:
-        found = listed([c for c in table.columns if c != engine.ROW], 12)
+        found = [c for c in table.columns if c != engine.ROW]
+        own = f" or the value with --set {missing[0]}=VALUE" if missing[0] in SETTABLE else ""
+        advice = looks_like(found, "tidy") or f"Name the column with --map {missing[0]}=COLUMN{own}."
         raise SourceError(
-            f"{raw.name} row 1: nothing says {listed(missing)}; the columns are {found}. "
-            f"Name the column with --map {missing[0]}=COLUMN, or the value with --set {missing[0]}=VALUE."
+            f"{raw.name} row 1: nothing says {listed(missing)}; the columns are {listed(found, 12)}. {advice}"
         )
-    if "period" in options.values or "value_usd" in options.values or "product" in options.values:
-        raise SourceError("period, product and value_usd come from a column: --map, not --set")
     return fields
 
 
-def _period(text: ir.StringValue, options: Options, raw: snapshots.Raw) -> tuple[ir.DateValue, Any]:
+def _source(con: Any, table: ir.Table, fields: dict[str, ir.Value], options: Options, raw: snapshots.Raw) -> str:
+    """Return the one source of the file: what the user says, what its column says, else `tidy`."""
+    if "source" not in fields:
+        return options.values.get("source", ORIGIN.id)
+    found = engine.rows(con, table.select(source=fields["source"]).distinct().order_by("source").limit(3))[
+        "source"
+    ].to_pylist()
+    if len(found) > 1:
+        raise SourceError(
+            f"{raw.name}: the column of sources holds {listed([repr(s) for s in found])}; a file comes from one "
+            "source. Split the file, or say --set source=ID for all of it."
+        )
+    return (found[0] if found else None) or ORIGIN.id
+
+
+def _period(
+    table: ir.Table, fields: dict[str, ir.Value], options: Options, raw: snapshots.Raw
+) -> tuple[ir.DateValue, Any]:
     # `2015-01-01 00:00:00` is how a table of dates and times prints a day.
-    day = text.strip().re_replace(r"[ T]00:00:00.*$", "")
-    dated = ibis.cases((day.length() == 10, (day.substr(0, 8) + "01").try_cast("date")))
-    freq: Any = ibis.cases((day.length() == 4, "A"), else_="M")
+    day = table["_period"].strip().re_replace(r"[ T]00:00:00.*$", "")
+    valid = (day.length() == 10) & (day.substr(0, 1) != "0") & day.try_cast("date").notnull()
+    dated = ibis.cases((valid, (day.substr(0, 8) + "01").try_cast("date")))
+    period, annual = ibis.coalesce(year(day), month(day), dated), day.length() == 4
+    freq: Any = ibis.cases((annual, "A"), else_="M")
     if "freq" in options.values:
         freq = setting(options, "freq", raw, FREQS)
-    period = ibis.coalesce(year(day), month(day), dated)
-    if options.values.get("freq") == "A":
-        period = ibis.cases((period.month() == 1, period))
-    return period, freq
+    elif "freq" in fields:
+        freq = table["_freq"].strip()
+    # A year is no month, and a month other than the first is no year.
+    fits = (period.month() == 1) & (freq == "A") | ~annual & (freq == "M")
+    return ibis.cases((fits, period)), freq
 
 
 def _rest(table: ir.Table, fields: dict[str, ir.Value], problems: list[Problem]) -> dict[str, ir.Value]:
     """Return the fields that are taken as they stand, after a look at them."""
     allowed = {"flow": FLOWS, "valuation": VALUATIONS, "freq": FREQS}
     columns: dict[str, ir.Value] = {}
-    for name in ("flow", "nomenclature", "product", "area", "valuation", "source", "weight_kg"):
+    for name in ("flow", "nomenclature", "product", "area", "valuation", "freq", "weight_kg"):
         if name not in fields:
             continue
         text = table[f"_{name}"].strip()
@@ -166,7 +217,6 @@ def _constants(raw: snapshots.Raw, options: Options, absent: list[str]) -> dict[
     if "valuation" in absent:
         values.setdefault("valuation", "unknown")
         setting(options, "valuation", raw, VALUATIONS) if "valuation" in options.values else None
-    values.setdefault("source", ORIGIN.id)
     return {f: v for f, v in values.items() if f in (*PLACED, "reporter", "partner", "area")}
 
 
@@ -175,4 +225,8 @@ def _product_problems(columns: dict[str, Any], constants: dict[str, str]) -> lis
     if "nomenclature" in constants:
         return [bad_product(product, constants["nomenclature"])]
     bad = codes.misformed(product, columns["nomenclature"])
-    return [(bad, said("product", product, "does not fit its nomenclature; was a leading zero lost?"))]
+    unknown = ~columns["nomenclature"].isin(list(LEVELS)).fill_null(False)
+    return [
+        (unknown, said("nomenclature", columns["nomenclature"], "is not known; HS2022 or GACC8 would be")),
+        (bad, said("product", product, "does not fit its nomenclature; was a leading zero lost?")),
+    ]
