@@ -25,7 +25,7 @@ ROWS = 300
 # A worker has everything imported when its work arrives on standard input, so that two of them really meet.
 WORKER = """
 import contextlib, io, json, os, signal, sys
-from autarky import engine, reader, store
+from autarky import commit, engine, reader, store
 from autarky.cli import main
 def killed_at(owner, name, call):
     plain, seen = getattr(owner, name), []
@@ -34,8 +34,8 @@ def killed_at(owner, name, call):
         if len(seen) == call: os.kill(os.getpid(), signal.SIGKILL)
         return plain(*args, **kwargs)
     setattr(owner, name, wrapped)
-points = {"stage": (reader._Work, "stage"), "place": (store._Commit, "_placed"),
-          "coverage": (store, "_write_coverage"), "commit": (store._Commit, "_commit"), "after": (store, "Store")}
+points = {"stage": (reader._Work, "stage"), "place": (commit._Commit, "_placed"),
+          "coverage": (commit, "write_coverage"), "commit": (commit._Commit, "_commit"), "after": (commit, "Store")}
 print("ready", flush=True)
 for line in sys.stdin:
     work = json.loads(line)

@@ -13,7 +13,7 @@ _PUBLIC = {
     "read": "reader",
     "Options": "reader",
     "Store": "store",
-    "ingest": "store",
+    "ingest": "commit",
     "connect": "engine",
     "Condition": "tables",
     "Flows": "tables",

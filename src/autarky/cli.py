@@ -36,12 +36,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
     except NoDataError as error:
         return _failed(error, args.debug, 1)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            # The reader of our output has seen enough (`autarky … | head`).
+            sys.stderr.close()
+            return 0
+        return _failed(AutarkyError(f"{error.filename or 'output'}: {error.strerror}"), args.debug, 2)
     except AutarkyError as error:
         return _failed(error, args.debug, 2)
-    except BrokenPipeError:
-        # The reader of our output has seen enough (`autarky … | head`).
-        sys.stderr.close()
-        return 0
     except KeyboardInterrupt:
         _say("interrupted; nothing was committed")
         return 130
@@ -172,7 +174,7 @@ def _output(parser: argparse.ArgumentParser) -> None:
 def _ingest(args: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from autarky import reader, store
+    from autarky import commit, reader
 
     options = reader.Options(
         dict(_pair(t, "--map", "FIELD=COLUMN") for t in args.map),
@@ -181,7 +183,7 @@ def _ingest(args: argparse.Namespace) -> int:
         args.conflict,
     )
     with _progress() as progress:
-        done = store.ingest(
+        done = commit.ingest(
             args.store,
             args.source,
             args.paths,

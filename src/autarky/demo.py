@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from autarky import engine, reader, registry, report, store, synthetic
+from autarky import commit, engine, reader, registry, report, store, synthetic
 
 SETTINGS = {
     "reporter": "CHN",
@@ -41,7 +41,7 @@ def run(out: str | Path, say: Callable[[str], None], progress: reader.Progress, 
         f"autarky ingest tidy {panel} --store {root / 'store'} --set "
         + " ".join(f"{k}={v!r}" for k, v in SETTINGS.items())
     )
-    say(store.ingest(root / "store", "tidy", [panel], reader.Options(values=SETTINGS), progress=progress).summary)
+    say(commit.ingest(root / "store", "tidy", [panel], reader.Options(values=SETTINGS), progress=progress).summary)
     say(f"autarky run self-reliance --store {root / 'store'} --out {root / 'report'}")
     con = engine.connect()
     findings = registry.study("self-reliance").run(store.Store(root / "store").flows(con), con)

@@ -154,9 +154,7 @@ def read_json(con: Any, path: Path, *, numbered: bool = False) -> ir.Table:
     )
     items = f"""SELECT unnest(CASE json_type(json) WHEN 'ARRAY' THEN json->'$[*]' ELSE json->'$.data[*]' END) AS item
         FROM {document}"""
-    keys = [
-        k for (k,) in run(con, f"SELECT DISTINCT unnest(json_keys(item)) FROM (SELECT item FROM ({items}) LIMIT 1000)")
-    ]
+    keys = [k for (k,) in run(con, f"SELECT DISTINCT unnest(json_keys(item)) FROM ({items})")]
     if not keys:
         return _view(con, f"SELECT NULL::VARCHAR AS nothing FROM {document} WHERE false")
     fields = ", ".join(f'item->>\'$."{k}"\' AS "{k}"' for k in sorted(keys))
@@ -208,6 +206,7 @@ def explained(error: Exception, name: str) -> SourceError:
 _COMPLAINTS = {
     "Expected Number of Columns": "the record does not have as many fields as the header",
     "not utf-8 encoded": "the bytes are not UTF-8 text (mixed encodings, or another encoding): save the file as UTF-8",
+    "state machine reached an invalid state": "line ends of two kinds in one file; save it with one kind",
     "unterminated quote": "a quote is opened and never closed",
     "Malformed JSON": "not valid JSON; was the answer cut short?",
     "No magic bytes": "not a Parquet file, or cut short",
@@ -225,7 +224,8 @@ def failures(name: str | None = None) -> Iterator[None]:
     try:
         yield
     except (duckdb.OutOfMemoryException, duckdb.IOException, duckdb.HTTPException) as error:
-        text = str(error).split("\n")[0]
+        full = re.search(r"No space left on device|File too large", str(error))
+        text = f"the disk cannot take it ({full[0]})" if full else str(error).split("\n")[0]
         if name and any(found in str(error) for found in _COMPLAINTS):
             raise explained(error, name) from error
         raise EngineFailure(f"the work could not be finished: {text}. Nothing was changed.") from error

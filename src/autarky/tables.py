@@ -262,9 +262,8 @@ class Flows:
             found = sorted({str(v) for v in self.coverage[name].unique()})
             where = [" ".join(str(k) for k in key) for key in mixed.index[:5]]
             hint = "" if name in ("world", "areas") else f" (found {listed(found, 8)})"
-            raise TableError(
-                f"{len(mixed)} cells hold {advice}{hint}. They are never added together. First cells: {listed(where, 3)}"
-            )
+            count = f"{len(mixed)} cells hold" if len(mixed) > 1 else "1 cell holds"
+            raise TableError(f"{count} {advice}{hint}. These are not added together. First: {listed(where, 3)}")
 
 
 _EXCLUSIVE = {
@@ -285,9 +284,7 @@ def _holds(table: ir.Table, condition: Condition) -> ir.BooleanValue:
         values = [str(parse_period(v)) for v in values]
         target = target.cast("string")
     if condition.field in ("value_usd", "weight_kg") and values:
-        raise MeasureError(
-            f"{condition.field}: a condition can only ask for missing values, as `{condition.field}=`"
-        )
+        raise MeasureError(f"{condition.field}: only missing values can be asked for, as `{condition.field}=`")
     found = target.isin(values) if values else target.isnull() & False
     found = found | target.isnull() if empty else found
     return ~found if condition.negated else found
