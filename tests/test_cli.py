@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from autarky import registry
-from autarky.cli import LISTED, main
+from autarky.cli import main
+from autarky.commands.list import LISTED
 
 COMMANDS = ("ingest", "coverage", "log", "measure", "run", "watchlist", "list", "demo")
 ROWS = "period,partner,product,value_usd\n2020-01,USA,854231,3\n2020-01,DEU,854231,1\n2020-02,USA,848620,5\n"

@@ -1,0 +1,121 @@
+"""How commands print: tables on a terminal, csv, json or parquet for programs; progress on a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMATS = ("table", "csv", "json", "parquet")
+TABLE_ROWS = 200
+
+
+def say(text: str) -> None:
+    """Write a line for the person, to standard error."""
+    sys.stderr.write(f"{text}\n")
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every command with data has."""
+    parser.add_argument("--format", choices=FORMATS, help="default: table on a terminal, else csv")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE instead of standard output")
+
+
+def form_of(args: argparse.Namespace) -> str:
+    """Return the format asked for, or the one that fits the file's name or the terminal."""
+    if args.format:
+        return str(args.format)
+    suffix = (args.output or "").rpartition(".")[2]
+    if suffix in FORMATS:
+        return suffix
+    return "table" if not args.output and sys.stdout.isatty() else "csv"
+
+
+def print_expression(con: Any, expression: Any, args: argparse.Namespace) -> None:
+    """Print an Ibis table; all but Parquet in the order of its keys."""
+    from autarky import engine
+
+    form = form_of(args)
+    # Only what people and line-by-line comparisons read is put in order; a Parquet file has none.
+    keys = [c for c in expression.columns if c not in ("value", "unit", "flag", "value_usd", "weight_kg")]
+    table = expression if form == "parquet" else expression.order_by(keys)
+    if args.output and form != "table":
+        engine.write(con, table, args.output, form)
+    elif form == "table":
+        print_table(engine.rows(con, table.limit(TABLE_ROWS + 1)).to_pandas(), args)
+    else:
+        engine.stream(con, table, form, sys.stdout.buffer)
+
+
+def print_frame(frame: pd.DataFrame, args: argparse.Namespace) -> None:
+    """Print a small table."""
+    form = form_of(args)
+    if form == "table":
+        print_table(frame, args)
+    elif form == "parquet":
+        frame.to_parquet(args.output or sys.stdout.buffer, index=False)
+    elif form == "json":
+        _write(frame.to_json(orient="records", force_ascii=False, date_format="iso", indent=1) + "\n", args)
+    else:
+        _write(frame.to_csv(index=False), args)
+
+
+def _write(text: str, args: argparse.Namespace) -> None:
+    if args.output:
+        with open(args.output, "w", encoding="utf-8", newline="") as target:
+            target.write(text)
+    else:
+        sys.stdout.write(text)
+
+
+def print_table(frame: pd.DataFrame, args: argparse.Namespace) -> None:
+    """Print a table for people; long ones are cut, and it says so."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    numeric = {c for c in frame.columns if frame[c].dtype.kind in "if"}
+    for name in frame.columns:
+        side = "right" if name in numeric else "left"
+        table.add_column(str(name), justify=side, no_wrap=name in numeric, overflow="fold")  # type: ignore[arg-type]
+    for record in frame.head(TABLE_ROWS).itertuples(index=False):
+        table.add_row(*[_cell(v) for v in record])
+    with open(args.output, "w", encoding="utf-8") if args.output else _stdout() as target:
+        # Off a terminal nothing says how wide a line may be; wide enough that no cell is folded.
+        Console(file=target, width=None if target.isatty() else 320, markup=False, highlight=False).print(table)
+    if len(frame) > TABLE_ROWS:
+        say(f"first {TABLE_ROWS} rows; the rest with --format csv")
+
+
+@contextmanager
+def _stdout() -> Iterator[Any]:
+    yield sys.stdout
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:,.4g}"
+    return f"{value:,}" if isinstance(value, int) and abs(value) > 9999 else str(value)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, float], None]]:
+    """Show a progress bar on a terminal; elsewhere nothing.  Gives a function of (what is being done, share done)."""
+    if not sys.stderr.isatty():
+        yield lambda _name, _done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=1.0)
+        yield lambda name, done: bar.update(task, description=name, completed=done)
