@@ -230,3 +230,13 @@ def test_a_number_as_json_writes_it(cli: Cli, store: Path, tmp_path: Path) -> No
     answer["data"][1] |= {"primaryValue": 1.2e-05, "cifvalue": None, "cmdCode": "010121"}
     (tmp_path / "c.json").write_text(json.dumps(answer))
     assert cli("ingest", "comtrade", tmp_path / "c.json", "--store", store).code == 0
+
+
+@pytest.mark.parametrize("code", ["1234e1", "0x1234", "12_345", "+12345", "12345 ", " 12345", "1234.0", "٣٤٥٦٧٨"])
+def test_what_an_engine_would_take_for_a_number_is_not_a_code(cli: Cli, store: Path, tmp_path: Path, code: str) -> None:
+    path = tmp_path / "BACI_HS92_Y2022_V202501.csv"
+    path.write_text(f"t,i,j,k,v,q\n2022,842,156,{code},1.5,NA\n", encoding="utf-8")
+    done = cli("ingest", "baci", path, "--store", store)
+    assert done.code == 2
+    assert f"row 2: product '{code}'" in done.err
+    assert not store.exists()

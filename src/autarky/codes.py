@@ -7,13 +7,17 @@ import io
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autarky.errors import CodeError, listed
 from autarky.tables import LEVELS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import ibis.expr.types as ir
+
+    from autarky.tables import Flows
 
 
 def rows_of(name: str) -> Iterator[dict[str, str]]:
@@ -85,12 +89,27 @@ def misformed(product: ir.StringValue, nomenclature: ir.StringValue | str) -> ir
         lengths = {levels: [n for n, held in LEVELS.items() if held == levels] for levels in set(LEVELS.values())}
         pairs = [(nomenclature.isin(names), length.isin(levels)) for levels, names in sorted(lengths.items())]
         known = ibis.cases(*pairs, else_=False)
-    # A cast is several times faster than a regular expression; the sign is what it would let through.
-    digits = product.try_cast("int64").notnull() & ~product.substr(0, 1).isin(["-", "+", " "])
-    return ~((known & digits) | (product == "TOTAL")) | product.isnull()
+    # Not a cast: that would take 1234e1, 0x1234 and 12_345 for numbers.
+    fits = known & ~product.re_search("[^0-9]")
+    return ibis.cases((fits, False), else_=(product != "TOTAL").fill_null(True))
 
 
 def expected(nomenclature: str) -> str:
     """Say in words what a code of a nomenclature looks like."""
     *lower, own = LEVELS[nomenclature]
     return f"{nomenclature} codes have {own} digits" + (f" (aggregates {', '.join(map(str, lower))})" if lower else "")
+
+
+def convert(
+    flows: Flows,
+    to: str,
+    *,
+    weights: Any = None,
+    dual_use: str = "first",
+    reference: str | Path | None = None,
+    con: Any = None,
+) -> Flows:
+    """Convert 6-digit HS flows to another edition of the HS, to BEC or to SITC; see `conversion.convert`."""
+    from autarky import conversion
+
+    return conversion.convert(flows, to, weights=weights, dual_use=dual_use, reference=reference, con=con).flows

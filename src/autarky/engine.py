@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[float], None]
 ROW = "_row"
+# The first level packs nearly as well as the third and costs a third less time.
+_PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
 
 
 def connect(spec: str = "duckdb", *, memory: str = "3GB", spill: Path | None = None) -> Any:
@@ -81,7 +83,7 @@ def compiled(con: Any, expression: ir.Table) -> str:
 
 def write_parquet(con: Any, expression: ir.Table, path: Path, progress: Progress | None = None) -> None:
     """Write the result of an expression to a Parquet file, in the order that the expression gives."""
-    run(con, f"COPY ({compiled(con, expression)}) TO {_quoted(str(path))} (FORMAT parquet, COMPRESSION zstd)", progress)
+    run(con, f"COPY ({compiled(con, expression)}) TO {_quoted(str(path))} {_PARQUET}", progress)
 
 
 def write(con: Any, expression: ir.Table, path: str, form: str) -> None:
@@ -89,7 +91,7 @@ def write(con: Any, expression: ir.Table, path: str, form: str) -> None:
     options = {
         "csv": "FORMAT csv, HEADER",
         "json": "FORMAT json, ARRAY true",
-        "parquet": "FORMAT parquet, COMPRESSION zstd",
+        "parquet": _PARQUET.strip("()"),
     }
     run(con, f"COPY ({compiled(con, expression)}) TO {_quoted(path)} ({options[form]})")
 
@@ -263,6 +265,11 @@ def _view(con: Any, sql: str) -> ir.Table:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def once(con: Any, table: ir.Table) -> ir.Table:
+    """Return a table whose columns are computed once a row, however often what is built on it names them."""
+    return _view(con, compiled(con, table))
 
 
 def union(tables: Iterable[ir.Table]) -> ir.Table:

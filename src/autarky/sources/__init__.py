@@ -82,7 +82,9 @@ def known_settings(
 def number(text: ir.StringValue) -> ir.FloatingValue:
     """Read a number; thousands commas must stand where thousands commas stand.  NaN is missing."""
     grouped = text.re_search(r"^-?\d{1,3}(,\d{3})+(\.\d+)?$")
-    plain = ibis.cases((text.contains(",") & grouped, text.replace(",", "")), else_=text)
+    # An underscore between digits is a number to the engine and to nobody else.
+    odd = (text.contains("_"), ibis.null("string"))
+    plain = ibis.cases(odd, (text.contains(",") & grouped, text.replace(",", "")), else_=text)
     value = plain.try_cast("float64")
     return value.nullif(float("nan"))
 
@@ -100,6 +102,11 @@ def not_number(text: ir.StringValue, value: ir.FloatingValue, name: str, require
     if required:
         problems.append((empty, ibis.literal(f"no {name}")))
     return problems
+
+
+def usable(value: ir.FloatingValue) -> ir.BooleanValue:
+    """Whether a number needs no second look: there, not negative, finite."""
+    return (value >= 0) & (value < float("inf"))
 
 
 def said(name: str, text: ir.StringValue, what: str) -> ir.StringValue:

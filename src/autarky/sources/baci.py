@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
-from autarky import codes, snapshots
+from autarky import codes, engine, snapshots
 from autarky.errors import SourceError
 from autarky.reader import Parsed
-from autarky.sources import bad_product, known_settings, need, not_number, said, text_table, with_area, year
+from autarky.sources import bad_product, known_settings, need, not_number, said, text_table, usable, with_area
 from autarky.tables import Origin
 
 if TYPE_CHECKING:
@@ -56,9 +56,12 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
     nomenclature = _edition(raw, options)
     for side, column in (("exporter", "i"), ("importer", "j")):
         table = with_area(con, table, table[column], "comtrade", side)
-    period, product = year(table.t), table.k.strip()
-    value = table.v.try_cast("float64").nullif(float("nan"))
-    weight = table.q.try_cast("float64").nullif(float("nan")) if "q" in table.columns else ibis.null("float64")
+    weight = table.q.try_cast("float64") if "q" in table.columns else ibis.null("float64")
+    table = table.mutate(_year=table.t.try_cast("int32"), _value=table.v.try_cast("float64"), _weight=weight)
+    table = engine.once(con, table)
+    product, value, weight = table.k, table["_value"].nullif(float("nan")), table["_weight"].nullif(float("nan"))
+    is_year = table["_year"].between(1000, 9999) & (table["_year"].cast("string") == table.t)
+    period = ibis.cases((is_year, ibis.date(table["_year"], 1, 1)))
     problems = [
         (period.isnull(), said("year t", table.t, "is not a year")),
         (table.exporter.isnull(), said("exporter i", table.i, "is not a country code of BACI")),
@@ -68,8 +71,10 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
     ]
     if "q" in table.columns:
         # CEPII writes `NA`, padded with blanks, for an unknown quantity.
-        known = table.q.strip().nullif("NA")
-        problems += not_number(known, weight, "quantity q", required=False)
+        quantity = table.q.strip().nullif("NA")
+        problems += not_number(quantity, weight, "quantity q", required=False)
+    known = period.notnull() & table.exporter.notnull() & table.importer.notnull()
+    fine = known & ~codes.misformed(product, nomenclature) & usable(table["_value"]) & usable(table["_weight"])
     columns = {
         "period": period,
         "reporter": table.importer,
@@ -91,6 +96,7 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
         constants,
         Origin(source, ORIGIN.title, ORIGIN.publisher, ORIGIN.url, ORIGIN.licence, note),
         problems,
+        fine=fine,
     )
 
 
