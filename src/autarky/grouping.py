@@ -31,6 +31,7 @@ class Grouped:
     series : a row a (group, product, month) with a value: group, category, product, period, value_usd
     calendar : every month of the window
     partial : whether products are matched by prefix
+    values : product, period, value_usd of the list's products, and of any others that were asked for
     split : the products of which a combined month was split
     """
 
@@ -38,6 +39,7 @@ class Grouped:
     series: pd.DataFrame
     calendar: pd.PeriodIndex
     partial: bool
+    values: pd.DataFrame
     split: tuple[str, ...] = ()
 
     def groups(self) -> pd.DataFrame:
@@ -67,6 +69,7 @@ def group(
     windows: str,
     combined: Sequence[tuple[str, str]],
     ledger: Ledger,
+    extra: Sequence[str] = (),
 ) -> Grouped:
     """Match a watch list to monthly flows and add up its products by month.
 
@@ -77,6 +80,7 @@ def group(
     windows : "ignored": a listed code counts in every month in which it was reported; "printed": only in the years that
         the list prints for it
     combined : (month without a figure, month that holds the figure of both) pairs, as "2020-01", to be split
+    extra : products beyond the list whose values are wanted too (they are in no group)
 
     Raises
     ------
@@ -90,8 +94,9 @@ def group(
     flows.check_unmixed(["product", "period"], [])
     listed_codes = watchlist.frame()[["group", "category", "code", "label", "since", "until"]]
     listed_codes = listed_codes.assign(product=listed_codes["code"].str[:level])
-    values = _values(flows, con, sorted(set(listed_codes["product"])))
-    _account(flows, con, values, ledger, watchlist)
+    wanted = sorted(set(listed_codes["product"]))
+    values = _values(flows, con, sorted({*wanted, *extra}))
+    _account(flows, con, wanted, ledger, watchlist)
     first, last = since or flows.coverage["period"].min(), until or flows.coverage["period"].max()
     calendar = pd.period_range(str(first), str(last), freq="M")
     values, split = split_combined(values, combined, ledger)
@@ -101,7 +106,7 @@ def group(
         raise NoDataError(f"none of the {len(listed_codes)} codes of {watchlist.id} is in the data that matched")
     series = _in_their_years(series, listed_codes, windows, ledger)
     codes = _described(listed_codes, values, partial)
-    return Grouped(codes, series.dropna(subset="value_usd"), calendar, partial, split)
+    return Grouped(codes, series.dropna(subset="value_usd"), calendar, partial, values, split)
 
 
 def _level(flows: Flows, watchlist: WatchList) -> tuple[int, bool]:
@@ -186,10 +191,10 @@ def _in_their_years(series: pd.DataFrame, codes: pd.DataFrame, windows: str, led
     return series
 
 
-def _account(flows: Flows, con: Any, values: pd.DataFrame, ledger: Ledger, watchlist: WatchList) -> None:
+def _account(flows: Flows, con: Any, products: Sequence[str], ledger: Ledger, watchlist: WatchList) -> None:
     table = flows.table
     total = engine.rows(con, table.aggregate(n=table.count(), v=table.value_usd.sum())).to_pylist()[0]
-    matched = table.filter(table["product"].isin(sorted(set(values["product"]))))
+    matched = table.filter(table["product"].isin(products))
     held = engine.rows(con, matched.aggregate(n=matched.count(), v=matched.value_usd.sum())).to_pylist()[0]
     ledger.add(
         "match",

@@ -98,6 +98,8 @@ def sections(scope: Scope, frames: dict[str, pd.DataFrame]) -> tuple[Section, ..
     if "batch2" in frames:
         parts.append(Section("The second list", _second(frames["batch2"]), ("second-list",)))
     parts.append(Section("How sure are we", _sure(scope, frames)))
+    shown_breaks = ("breaks",) if len(frames["breaks"]) else ()
+    parts.append(Section("What code changes do to the result", _breaks(scope, frames), shown_breaks))
     shown = ("codes", *(("shared",) if len(frames["shared"]) else ()), *(("notes",) if len(frames["notes"]) else ()))
     parts.append(Section("Codes and their match", _matching(scope, frames), shown))
     return tuple(parts)
@@ -241,6 +243,32 @@ def _straight_line(limit: float, months: int) -> str:
     )
 
 
+def _breaks(scope: Scope, frames: dict[str, pd.DataFrame]) -> tuple[str, ...]:
+    table = frames["breaks"]
+    general = (
+        "Customs codes begin and end every January. A listed code that begins or ends inside the window without the code that "
+        "continues it puts a step into its group's series. "
+    )
+    if table.empty:
+        why = (
+            "these data have 6 digits, and the reviewed chains are of 8-digit codes"
+            if scope.grouped.partial
+            else "no chains have been reviewed for this list"
+        )
+        return (f"{general}The results stand as they are: {why}.",)
+    kinds = table.groupby("group")["pattern"].agg(lambda p: len(set(p.fillna("none"))))
+    moved = list(kinds[kinds > 1].index)
+    said = (
+        f"The pattern depends on the treatment for {', '.join(moved)}."
+        if moved
+        else "No pattern depends on the treatment."
+    )
+    return (
+        f"{general}The reviewed chains touch {len(kinds)} groups. Three treatments stand below: the list as printed (as-is), codes "
+        f"continued by their successors and split codes taken with their whole basket (chained), broken codes left out (dropped). {said}",
+    )
+
+
 def _matching(scope: Scope, frames: dict[str, pd.DataFrame]) -> tuple[str, ...]:
     table = frames["codes"]
     counts = table["match"].value_counts()
@@ -317,7 +345,28 @@ COLUMNS: dict[str, tuple[str, tuple[Column, ...]]] = {
                 "pairs of thresholds under which the series itself keeps the label",
                 "1",
             ),
+            _column("pattern_as_is", "Pattern, as is", "text", "with the codes as the list prints them"),
+            _column(
+                "pattern_chained",
+                "Pattern, chained",
+                "text",
+                "with codes continued by reviewed chains; empty: none apply",
+            ),
+            _column(
+                "pattern_dropped", "Pattern, dropped", "text", "without the codes whose break no listed code covers"
+            ),
             _column("flag", "Cautions", "text", "why a figure is missing, and what to mind"),
+        ),
+    ),
+    "breaks": (
+        "Groups that code changes touch, under each treatment",
+        (
+            GROUP,
+            _column("breaks", "Treatment", "text", "as-is, chained or dropped"),
+            _column("months", "Months", "integer", "months with a value"),
+            _column("volatility", "Volatility", "number", "as in the table of patterns", "1"),
+            _column("growth", "Growth", "number", "as in the table of patterns", "1"),
+            _column("pattern", "Pattern", "text", "by the rule"),
         ),
     ),
     "series": ("Monthly imports of every group", (GROUP, *SERIES)),
@@ -364,7 +413,7 @@ COLUMNS: dict[str, tuple[str, tuple[Column, ...]]] = {
         (_column("note", "Note", "text", "contradictions and readings noted on the card"),),
     ),
 }
-SHOWN = ("patterns", "drivers", "codes", "shared", "notes")
+SHOWN = ("patterns", "breaks", "drivers", "codes", "shared", "notes")
 
 
 def tables(scope: Scope, frames: dict[str, pd.DataFrame]) -> tuple[Table, ...]:

@@ -8,13 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autarky import charts, engine, grouping, patterns, screens, watchlists
+from autarky import breaks as code_changes
+from autarky import chains, charts, engine, grouping, patterns, screens, watchlists
 from autarky.errors import CodeError, NoDataError
 from autarky.findings import Figure, Findings
 from autarky.studies import _self_reliance_words as words
 from autarky.tables import WORLD, Condition, Flows, Ledger
 
-CHOICES = {"windows": ("ignored", "printed"), "combined": ("split", "as-is"), "absent": ("absent", "zero")}
+CHOICES = {
+    "breaks": chains.BREAKS,
+    "windows": ("ignored", "printed"),
+    "combined": ("split", "as-is"),
+    "absent": ("absent", "zero"),
+}
 # Published as one figure by the reporter's customs office: (month without a figure, month with the figure of both).
 COMBINED = {"CHN": [("2020-01", "2020-02")]}
 BATCH2 = "naughton-fang-2025-batch2"
@@ -35,6 +41,7 @@ def run(
     absent: str = "absent",
     combined: str = "split",
     windows: str = "ignored",
+    breaks: str = "as-is",
     replicates: int = 1000,
     seed: int = 2025,
 ) -> Findings:
@@ -51,6 +58,7 @@ def run(
     absent : "absent": a month without a row is not there; "zero": it is 0
     combined : "split": months that customs published as one figure are split; "as-is": they are not
     windows : "ignored": a code counts whenever it is reported; "printed": only in the years that the list prints
+    breaks : codes that begin or end in the window: "as-is"; "chained" and "dropped" by the reviewed chains of the list
     replicates, seed : of the bootstrap
 
     Raises
@@ -61,12 +69,20 @@ def run(
     chosen = _imports(flows, listed.nomenclature, reporter, partner, source, nomenclature)
     ledger = chosen.ledger
     pairs = COMBINED.get(reporter, []) if combined == "split" else []
-    grouped = grouping.group(chosen, con, listed, since, until, windows, pairs, ledger)
+    extra = chains.products(chains.load(watchlist)) if watchlist in chains.names() else []
+    printed = grouping.group(chosen, con, listed, since, until, windows, pairs, ledger, extra)
+    card = code_changes.chains_of(watchlist, printed.partial)
+    each = code_changes.under_each(
+        con, printed, card, rules, list(listed.groups), lambda s: _completed(s, absent, Ledger())
+    )
+    grouped = code_changes.treated(printed, card, breaks)
     series = _completed(grouped.groups().reindex(columns=list(listed.groups)), absent, ledger)
     table = _patterns(con, series, grouped, listed, rules, replicates, seed)
     second = _batch2(chosen, con, since, until, windows, pairs, watchlist, absent)
+    table = pd.concat([table, code_changes.patterns_of(each, list(table["group"]))], axis=1)
     frames = {
         "patterns": table,
+        "breaks": each[each["changed"]].drop(columns="changed").reset_index(drop=True),
         "series": _long(series, "group"),
         "categories": _long(_completed(grouped.categories(), absent, Ledger()), "category"),
         "drivers": _drivers(grouped, listed, series),
@@ -100,6 +116,7 @@ def run(
             "absent": absent,
             "combined": combined,
             "windows": windows,
+            "breaks": breaks,
             "replicates": replicates,
             "seed": seed,
         },
