@@ -134,9 +134,15 @@ def _dated(text: ir.StringValue) -> ir.BooleanValue:
 
 
 def with_area(con: Any, table: ir.Table, code: ir.StringValue, system: str, name: str) -> ir.Table:
-    """Join to a table the area that each code stands for, as column `name` (null = unknown code)."""
+    """Join to a table the area that each code stands for, as column `name` (null = unknown code), and its rank."""
     known: Mapping[str, str] = codes.areas(system)
-    pairs = engine.lookup(con, {f"_code_{name}": list(known), name: list(known.values())})
+    ranks = {area: rank for rank, area in enumerate(sorted(set(known.values())))}
+    columns = {
+        f"_code_{name}": list(known),
+        name: list(known.values()),
+        f"{name}_rank": [ranks[a] for a in known.values()],
+    }
+    pairs = engine.lookup(con, columns)
     return table.left_join(pairs, code == pairs[f"_code_{name}"])
 
 

@@ -97,6 +97,7 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
         Origin(source, ORIGIN.title, ORIGIN.publisher, ORIGIN.url, ORIGIN.licence, note),
         problems,
         fine=fine,
+        ranks={"reporter": table.importer_rank, "partner": table.exporter_rank},
     )
 
 
