@@ -51,7 +51,7 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
         if "country_codes" in raw.name.lower():
             _check_countries(raw)
         return None
-    table = text_table(con, raw, numbered)
+    table = text_table(con, raw, numbered, trim=False)
     need(table, ["t", "i", "j", "k", "v"], raw, "baci")
     nomenclature = _edition(raw, options)
     for side, column in (("exporter", "i"), ("importer", "j")):

@@ -111,11 +111,11 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
     if raw.kind == "json":
         _check_answer(con, raw, numbered)
     table = _fields(text_table(con, raw, numbered), raw, options)
-    table = with_area(con, table, table["reporter"].strip(), "comtrade", "_reporter")
-    table = with_area(con, table, table["partner"].strip(), "comtrade", "_partner")
-    product = table["cmd"].strip()
+    table = with_area(con, table, table["reporter"], "comtrade", "_reporter")
+    table = with_area(con, table, table["partner"], "comtrade", "_partner")
+    product = table["cmd"]
     value, weight = number(table["value"]), number(table["netwgt"])
-    flow = table["flow"].strip().upper()
+    flow = table["flow"].upper()
     nomenclature = table["_nomenclature"]
     period = ibis.cases((table["_freq"] == "A", year(table["period"])), (table["_freq"] == "M", month(table["period"])))
     taken = ibis.cases((flow.isin(["M", "1", "IMPORT"]), "import"), (flow.isin(["X", "2", "EXPORT"]), "export"))
@@ -136,7 +136,7 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
         *not_number(table["netwgt"], weight, "net weight", required=False),
     ]
     drops = [
-        (~table[name].fill_null("").strip().isin(TOTALS[name]), f"breakdown rows by {what}")
+        (~table[name].fill_null("").isin(TOTALS[name]), f"breakdown rows by {what}")
         for name, what in BREAKDOWNS.items()
     ]
     drops.append((taken.isnull(), "rows of re-exports, re-imports and other flows inside the totals"))
@@ -193,15 +193,15 @@ def _nomenclature(column: Any, found: bool, raw: snapshots.Raw, options: Options
             f"{raw.name}: the file does not say its classification; say it with --set nomenclature=HS2022 "
             "(the edition in which the reporters reported)"
         )
-    return ibis.cases(*[(column.strip() == k, v) for k, v in CLASSES.items()], else_=column)
+    return ibis.cases(*[(column == k, v) for k, v in CLASSES.items()], else_=column)
 
 
 def _freq(fields: dict[str, Any], found: bool, raw: snapshots.Raw, options: Options) -> Any:
     if "freq" in options.values:
         return ibis.literal(setting(options, "freq", raw, FREQS))
     if found:
-        return fields["freq"].strip()
-    return ibis.cases((fields["period"].strip().length() == 4, "A"), else_="M")
+        return fields["freq"]
+    return ibis.cases((fields["period"].length() == 4, "A"), else_="M")
 
 
 def _check_answer(con: Any, raw: snapshots.Raw, numbered: bool) -> None:

@@ -71,8 +71,8 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
     table = _renamed(text_table(con, plain, numbered), raw)
     flow = setting(options, "flow", raw, FLOWS)
     value, problems, table = _value(con, table, raw, options, context)
-    table = with_area(con, table, table["partner"].strip(), "gacc", "_partner")
-    product = table["product"].strip()
+    table = with_area(con, table, table["partner"], "gacc", "_partner")
+    product = table["product"]
     freq = _frequency(con, table)
     period = year(table["month"]) if freq == "A" else month(table["month"])
     problems += [
@@ -94,7 +94,7 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
         )
     details = {}
     if "regime" in table.columns:
-        details["regime"] = table["regime"].strip().cast("string")
+        details["regime"] = table["regime"].cast("string")
         known = details["regime"].isin(list(codes.regimes()))
         problems.append((~known, said("regime", table["regime"], "is not a customs regime of China Customs")))
     default = "CIF" if flow == "import" else "FOB"
@@ -135,7 +135,7 @@ def _renamed(table: ir.Table, raw: snapshots.Raw) -> ir.Table:
 
 
 def _frequency(con: Any, table: ir.Table) -> str:
-    longest = engine.rows(con, table.aggregate(n=table.month.strip().length().max()))["n"][0].as_py()
+    longest = engine.rows(con, table.aggregate(n=table.month.length().max()))["n"][0].as_py()
     return "A" if longest == 4 else "M"
 
 
@@ -154,7 +154,7 @@ def _value(
     rates = context.setdefault("rates", read_rates(options.rates))
     context["note"] = f"CNY converted at the monthly rates of {options.rates.name}"
     pairs = engine.lookup(con, {"_month": list(rates), "_rate": list(rates.values())})
-    key = table.month.strip().substr(0, 6)
+    key = table.month.substr(0, 6)
     table = table.left_join(pairs, key == pairs["_month"])
     yuan = number(table.cny)
     problems = not_number(table.cny, yuan, "value", required=True)
@@ -214,4 +214,4 @@ def _weight(table: ir.Table, problems: list[Problem]) -> ir.FloatingValue:
 
 
 def _mapped(text: ir.StringValue, table: dict[str, str]) -> ir.StringValue:
-    return ibis.cases(*[(text.strip() == code, value) for code, value in table.items()], else_=ibis.null("string"))
+    return ibis.cases(*[(text == code, value) for code, value in table.items()], else_=ibis.null("string"))

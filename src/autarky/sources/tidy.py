@@ -22,6 +22,7 @@ from autarky.sources import (
     said,
     setting,
     text_table,
+    trimmed,
     with_area,
     year,
 )
@@ -56,7 +57,7 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
     fields = {f: table[f"_{f}"] for f in fields}
     for side in ("reporter", "partner"):
         if side in fields:
-            table = with_area(con, table, fields[side].strip(), "any", f"_{side}_iso3")
+            table = with_area(con, table, fields[side], "any", f"_{side}_iso3")
     period, freq = _period(table, fields, options, raw)
     value = number(table["_value_usd"])
     problems: list[Problem] = [
@@ -90,7 +91,7 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
 
 def _opened(con: Any, raw: snapshots.Raw, numbered: bool) -> ir.Table:
     if raw.kind == "xlsx":
-        return _sheet(con, raw)
+        return trimmed(con, _sheet(con, raw))
     delimiter = "\t" if raw.name.lower().endswith((".tsv", ".tsv.gz")) else ","
     return text_table(con, raw, numbered, delimiter)
 
@@ -171,7 +172,7 @@ def _period(
     table: ir.Table, fields: dict[str, ir.Value], options: Options, raw: snapshots.Raw
 ) -> tuple[ir.DateValue, Any]:
     # `2015-01-01 00:00:00` is how a table of dates and times prints a day.
-    day = table["_period"].strip().re_replace(r"[ T]00:00:00.*$", "")
+    day = table["_period"].re_replace(r"[ T]00:00:00.*$", "")
     valid = (day.length() == 10) & (day.substr(0, 1) != "0") & day.try_cast("date").notnull()
     dated = ibis.cases((valid, (day.substr(0, 8) + "01").try_cast("date")))
     period, annual = ibis.coalesce(year(day), month(day), dated), day.length() == 4
@@ -179,7 +180,7 @@ def _period(
     if "freq" in options.values:
         freq = setting(options, "freq", raw, FREQS)
     elif "freq" in fields:
-        freq = table["_freq"].strip()
+        freq = table["_freq"]
     # A year is no month, and a month other than the first is no year.
     fits = (period.month() == 1) & (freq == "A") | ~annual & (freq == "M")
     return ibis.cases((fits, period)), freq
@@ -192,7 +193,7 @@ def _rest(table: ir.Table, fields: dict[str, ir.Value], problems: list[Problem])
     for name in ("flow", "nomenclature", "product", "area", "valuation", "freq", "weight_kg"):
         if name not in fields:
             continue
-        text = table[f"_{name}"].strip()
+        text = table[f"_{name}"]
         columns[name] = text
         if name in allowed:
             problems.append((~text.isin(list(allowed[name])), said(name, text, f"is not {' or '.join(allowed[name])}")))
