@@ -113,3 +113,10 @@ def convert(
     from autarky import conversion
 
     return conversion.convert(flows, to, weights=weights, dual_use=dual_use, reference=reference, con=con).flows
+
+
+def valid(code: str, nomenclature: str, year: int, reference: str | Path | None = None) -> bool | None:
+    """Return whether a national code was in force in a year; None where the yearly lists do not say.  See `dated`."""
+    from autarky import dated
+
+    return dated.valid(code, nomenclature, year, reference)

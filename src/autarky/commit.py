@@ -20,7 +20,7 @@ from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 from filelock import FileLock, Timeout
 
-from autarky import engine, reader, registry
+from autarky import dated, engine, reader, registry
 from autarky.errors import AutarkyError
 from autarky.store import METADATA, Store, checked_path, described, live_files, log, opened, parts_of, write_coverage
 from autarky.tables import COLUMNS, KEY, PLACED, SORTED, STORED, FileRecord, Part
@@ -86,6 +86,7 @@ def ingest(
                 return Ingested(
                     Store(root).version, False, "nothing changes: already ingested by another process", skipped
                 )
+            dated.warn_out_of_years(con, reading.flows)
             version = _Commit(root, con, workdir, reading, source, settings).run()
         return Ingested(version, True, f"{reading.summary()}; version {version}", skipped)
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from autarky import references
+from autarky import engine, references
 from autarky.codes import check_nomenclature
-from autarky.errors import listed
+from autarky.errors import CodeError, CoverageWarning, listed
 from autarky.tables import LEVELS
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from autarky.tables import Flows
+
+NATIONAL = {"GACC8", "CN8", "HTS10"}
 
 
 @dataclass(frozen=True)
@@ -114,3 +119,23 @@ def out_of_years(frame: pd.DataFrame, nomenclature: str, reference: str | Path |
     )
     first = tuple(f"{p} in {y}" for p, y in wrong[["product", "year"]].head(5).itertuples(index=False))
     return OutOfYears(len(wrong), float(wrong["value_usd"].sum()), first, int(state.isna().sum()))
+
+
+def warn_out_of_years(con: Any, flows: Flows, reference: str | Path | None = None) -> None:
+    """Warn of national codes in years in which they were not in force, as far as yearly lists are at hand.
+
+    Editions of the HS are left alone: an old one is used legitimately after its years.
+    """
+    for name in sorted(NATIONAL & set(flows.coverage["nomenclature"])):
+        try:
+            references.card("nomenclature", reference, nomenclature=name)
+        except CodeError:
+            # Without yearly lists nothing can be said of years.
+            continue
+        table = flows.table.filter(flows.table["nomenclature"] == name)
+        sums = table.aggregate(
+            by={"product": table["product"], "year": table.period.year()}, value_usd=table.value_usd.sum()
+        )
+        found = out_of_years(engine.rows(con, sums).to_pandas(), name, reference)
+        if found.count:
+            warnings.warn(f"{name}: {found}", CoverageWarning, stacklevel=2)

@@ -178,6 +178,7 @@ class Flows:
     coverage : data frame, a row a (source, nomenclature, flow, freq, valuation, reporter, period, level, world, areas):
         `rows` and `value_usd`. `level` = digits of the code, `world` = partner is WLD, `areas` = area is not null
     parts : the Parquet files that hold it (empty once it is filtered)
+    disjoint : whether no code in it is an aggregate of another, whatever their lengths (converted flows)
     """
 
     table: ir.Table
@@ -185,6 +186,7 @@ class Flows:
     origins: tuple[Origin, ...]
     coverage: pd.DataFrame
     parts: tuple[Part, ...] = ()
+    disjoint: bool = False
 
     @property
     def ledger(self) -> Ledger:
@@ -248,7 +250,7 @@ class Flows:
             self._refuse_two("world", "the world total and its partner rows: add --where partner!=WLD, or partner=WLD")
         if "area" not in by:
             self._refuse_two("areas", "the country total and its areas: add --where area= (the total) or --by area")
-        if not {"product", "level", "hs6"} & set(by):
+        if not self.disjoint and not {"product", "level", "hs6"} & set(by):
             self._refuse_two("level", "aggregate codes and their children: add --where level=DIGITS, or --by product")
 
     def _refuse_two(self, name: str, advice: str) -> None:
