@@ -12,7 +12,7 @@ import ibis
 from autarky import registry
 from autarky.errors import MeasureError, NoDataError, listed
 from autarky.indicators import Indicator
-from autarky.tables import COLUMNS, FIELDS, KEY, Flows, column
+from autarky.tables import COLUMNS, FIELDS, KEY, Condition, Flows, column
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -72,11 +72,12 @@ def measure(
     flows.check_unmixed(by, list(groups))
     longs = []
     for dimension, members in groups.items():
-        table = _values(flows, by, dimension, absent)
-        aggregates = [m for m in members if not m.per_member]
-        if aggregates:
-            longs.append(_long(aggregate(table, by, aggregates), by, aggregates))
-        longs += [_members(table, by, dimension, m) for m in members if m.per_member]
+        for piece in _pieces(flows, by) if absent == "absent" and dimension != "period" else [flows]:
+            table = _values(piece, by, dimension, absent)
+            aggregates = [m for m in members if not m.per_member]
+            if aggregates:
+                longs.append(_long(aggregate(table, by, aggregates), by, aggregates))
+            longs += [_members(table, by, dimension, m) for m in members if m.per_member]
     return Measures(tuple(by), tuple(chosen), _stacked(longs, by))
 
 
@@ -105,6 +106,14 @@ def _check(flows: Flows, chosen: list[Indicator], by: Sequence[str], over: str |
         raise MeasureError(f"absent={absent!r}: expected {' or '.join(ABSENT)}")
     if flows.coverage.empty:
         raise NoDataError("no data matched; `autarky coverage` shows what the store holds")
+
+
+def _pieces(flows: Flows, by: Sequence[str]) -> list[Flows]:
+    """Split flows by year where no group spans two: what is grouped at once, and held in memory, stays a year."""
+    years = sorted({p.year for p in flows.coverage["period"]})
+    if not {"period", "year"} & set(by) or "year" not in flows.table.columns or len(years) < 2:
+        return [flows]
+    return [flows.where([Condition("year", (str(y),))]) for y in years]
 
 
 def _values(flows: Flows, by: Sequence[str], over: str, absent: str) -> ir.Table:
@@ -206,7 +215,7 @@ def _long(wide: ir.Table, by: Sequence[str], chosen: list[Indicator]) -> ir.Tabl
             unit=ibis.literal(found.unit),
             flag=wide[f"{name} why"].cast("string"),
         )
-    unnested = wide.select(*by, row=ibis.array(rows)).unnest("row")
+    unnested = wide.select(*by, row=ibis.array(rows).unnest())
     return unnested.select(*by, **{c: unnested.row[c] for c in ("indicator", "value", "unit", "flag")})
 
 

@@ -279,9 +279,11 @@ _EXCLUSIVE = {
 def _holds(table: ir.Table, condition: Condition) -> ir.BooleanValue:
     target = column(table, condition.field)
     empty = "" in condition.values
-    values = [v for v in condition.values if v != ""]
+    values: list[Any] = [v for v in condition.values if v != ""]
     if condition.field in ("year", "level"):
-        target = target.cast("string")
+        if not all(v.isdigit() for v in values):
+            raise MeasureError(f"{condition.field}={','.join(values)}: expected whole numbers")
+        values = [int(v) for v in values]
     if condition.field == "period":
         values = [str(parse_period(v)) for v in values]
         target = target.cast("string")
