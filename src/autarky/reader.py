@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -148,7 +149,9 @@ def run(
     progress: Progress = lambda _name, _done: None,
 ) -> Reading:
     """Read files into sorted parts under `workdir`; see `read`.  `skip` tells files that are already known."""
-    found = [(path, snapshots.record(path)) for path in snapshots.find(paths, source.SUFFIXES)]
+    files_found = snapshots.find(paths, source.SUFFIXES)
+    with ThreadPoolExecutor() as pool:
+        found = list(zip(files_found, pool.map(snapshots.record, files_found), strict=True))
     work = _Work(con, workdir, options, source)
     files = work.once([(path, r) for path, r in found if not skip(r)])
     total = sum(r.size for _, r in files) or 1

@@ -230,10 +230,17 @@ def _totals(con: Any, table: ir.Table) -> tuple[int, float]:
     return row["n"], row["v"] or 0.0
 
 
+def _annual(staged: Staged) -> bool:
+    """Whether the period is the same in every row of one year."""
+    return staged.parsed.constants.get("freq") == "A"
+
+
 def _repeats(con: Any, staged: Staged) -> bool:
     """Whether a sorted file holds a key twice: neighbors tell, in one streaming pass."""
     table = engine.read_parquet(con, [str(staged.path)])
-    before = {c: table[c].lag().over(ibis.window(rows=(None, None))) for c in SORTED}
-    same = ibis.and_(*[before[c].identical_to(table[c]) for c in SORTED])
+    # What is the same in every row tells nobody apart.
+    keys = [c for c in SORTED if c in staged.parsed.columns and not (c == "period" and _annual(staged))]
+    before = {c: table[c].lag().over(ibis.window(rows=(None, None))) for c in keys}
+    same = ibis.and_(*[before[c].identical_to(table[c]) for c in keys])
     marked = table.select(same=same)
     return bool(engine.rows(con, marked.aggregate(n=marked.same.fill_null(False).cast("int64").sum()))["n"][0].as_py())
