@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SEASON = 12
 SMOOTHING = 12
+# How far the grid moves each threshold, as a share of it, in how many steps.
+WIDTH, POINTS = 0.2, 9
 # A moving mean over fewer months than this says more about the gaps than about the trend.
 LEAST_MONTHS = 9
 
@@ -126,8 +128,8 @@ def stability(
     *,
     replicates: int = 1000,
     seed: int = 2025,
-    width: float = 0.2,
-    points: int = 9,
+    width: float = WIDTH,
+    points: int = POINTS,
 ) -> Stability | None:
     """Say how often a group keeps its label when months and thresholds could have been a little different.
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from autarky import codes
 from autarky.findings import Column, Section, Table
+from autarky.patterns import SEASON, WIDTH
 
 if TYPE_CHECKING:
     from autarky.grouping import Grouped
@@ -29,6 +30,7 @@ class Scope:
     rules: Screen
     origins: tuple[Origin, ...]
     absent: str
+    replicates: int
 
 
 FIGURES = {
@@ -209,8 +211,8 @@ def _sure(scope: Scope, frames: dict[str, pd.DataFrame]) -> tuple[str, ...]:
     if len(stable):
         weak = list(table.loc[table["label_stability"] < 0.5, "group"])
         paragraphs.append(
-            "**Label stability** is the share of 1,000 redrawn series (trend and season kept, the remainder drawn in blocks of 12 "
-            "months), each judged by thresholds up to 20% lower or higher, that keep the group's label. Its median is "
+            f"**Label stability** is the share of {scope.replicates:,} redrawn series (trend and season kept, the remainder drawn in blocks of {SEASON} "
+            f"months), each judged by thresholds up to {WIDTH:.0%} lower or higher, that keep the group's label. Its median is "
             f"{stable.median():.0%}." + (f" Under half: {', '.join(weak)}; their label is a toss-up." if weak else "")
         )
     if len(gaps):

@@ -93,7 +93,9 @@ def run(
     if second is not None:
         frames["batch2"] = second
     origins = tuple(o for o in flows.origins if o.id in set(chosen.coverage["source"]))
-    scope = words.Scope(reporter, partner or _only_partner(chosen, con), grouped, listed, rules, origins, absent)
+    scope = words.Scope(
+        reporter, partner or _only_partner(chosen, con), grouped, listed, rules, origins, absent, replicates
+    )
     return Findings(
         study="self-reliance",
         title=words.title(scope),
