@@ -105,3 +105,17 @@ def shared() -> Path:
     if not path.is_dir():
         pytest.skip(f"no real data here: {path} is absent (it is not part of the repository)")
     return path
+
+
+@pytest.fixture(scope="session")
+def real(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a reference that holds the real yearly lists and correlation tables."""
+    from autarky import references
+
+    lists = shared / "gacc" / "hs8-nomenclature-2015-2023.parquet"
+    pairs = shared.parent / "reference" / "unsd-hs-correlation-full.parquet"
+    if not (lists.is_file() and pairs.is_file()):
+        pytest.skip("the yearly lists of China Customs or the UN's correlation tables are not in ../shared")
+    place = tmp_path_factory.mktemp("reference")
+    references.add([lists, pairs], place)
+    return place

@@ -267,17 +267,6 @@ def test_validity_keeps_the_index(reference: Path) -> None:
 # The real lists.
 
 
-@pytest.fixture(scope="session")
-def real(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    lists = shared / "gacc" / "hs8-nomenclature-2015-2023.parquet"
-    pairs = shared.parent / "reference" / "unsd-hs-correlation-full.parquet"
-    if not (lists.is_file() and pairs.is_file()):
-        pytest.skip("the yearly lists of China Customs or the UN's correlation tables are not in ../shared")
-    place = tmp_path_factory.mktemp("reference")
-    references.add([lists, pairs], place)
-    return place
-
-
 @pytest.mark.parametrize(
     ("code", "years"),
     [

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autarky import audit, chains, dated, references, watchlists
+from autarky import audit, chains, dated, watchlists
 from autarky.errors import CardError, CoverageWarning, MeasureError
 
 IDS = ["naughton-fang-2025-batch1", "naughton-fang-2025-batch2"]
@@ -209,17 +209,6 @@ def test_every_card_loads() -> None:
 
 
 # The cards against the real lists.
-
-
-@pytest.fixture(scope="session")
-def real(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    lists = shared / "gacc" / "hs8-nomenclature-2015-2023.parquet"
-    pairs = shared.parent / "reference" / "unsd-hs-correlation-full.parquet"
-    if not (lists.is_file() and pairs.is_file()):
-        pytest.skip("the yearly lists of China Customs or the UN's correlation tables are not in ../shared")
-    place = tmp_path_factory.mktemp("reference")
-    references.add([lists, pairs], place)
-    return place
 
 
 @pytest.mark.parametrize("name", IDS)

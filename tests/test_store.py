@@ -225,3 +225,15 @@ def test_store_from_python(revised: Path) -> None:
     assert flows.ledger.lines[0].step == "v0 read first.csv"
     with pytest.raises(AutarkyError, match="there is no version 7; versions are 0 to 1"):
         Store(revised, 7)
+
+
+def test_a_revised_weight_alone_is_a_revision(cli: Cli, store: Path, tmp_path: Path) -> None:
+    said = ["--store", store, "--set", "reporter=CHN", "partner=USA", "flow=import", "nomenclature=HS2017"]
+    for weight in (1, 2):
+        path = tmp_path / f"{weight}.csv"
+        path.write_text(
+            f"period,product,value_usd,weight_kg\n2020,854231,5,{weight}\n2020,854232,5,9\n", encoding="utf-8"
+        )
+        assert cli("ingest", "tidy", path, *said).code == 0
+    row = cli("log", "--store", store, "--format", "csv").rows[-1]
+    assert (row["rows_replaced"], row["rows_unchanged"]) == ("1", "1")

@@ -165,7 +165,8 @@ class _Commit:
         mine, theirs = (engine.read_parquet(self.con, [p.path]) for p in (old, new))
         key = [c for c in KEY if c in STORED]
         same = [mine[c].identical_to(theirs[c]) for c in key]
-        equal = mine.inner_join(theirs, [*same, mine.value_usd.identical_to(theirs.value_usd)])
+        figures = [mine[c].identical_to(theirs[c]) for c in ("value_usd", "weight_kg")]
+        equal = mine.inner_join(theirs, [*same, *figures])
         self.unchanged += int(engine.rows(self.con, equal.aggregate(n=equal.count()))["n"][0].as_py())
         return self._written(mine.anti_join(theirs, same), old.placed)
 

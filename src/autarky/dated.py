@@ -99,6 +99,7 @@ def _in_force(nomenclature: str, years: pd.Series, reference: str | Path | None)
     table = references.load("nomenclature", reference, nomenclature=nomenclature).to_pandas()
     first, last = references.card("nomenclature", reference, nomenclature=nomenclature)["covers"]
     covered = {y for y in asked if first is not None and y >= first and (last is None or y <= last)}
+    # An open end is a year that no list reaches.
     since, until = table["since"].fillna(0), table["until"].fillna(9999)
     parts = [table.loc[(since <= y) & (until >= y), ["code"]].assign(year=y) for y in sorted(covered)]
     none = pd.DataFrame({"code": pd.Series(dtype="str"), "year": pd.Series(dtype="int64")})

@@ -174,6 +174,7 @@ def split_combined(
 
 def _in_their_years(series: pd.DataFrame, codes: pd.DataFrame, windows: str, ledger: Ledger) -> pd.DataFrame:
     """Keep or drop what a product reports outside the years printed for it; either way the ledger says how much."""
+    # An end that is not printed is open.
     spans = codes.assign(since=codes["since"].fillna(0), until=codes["until"].fillna(9999))
     spans = spans.merge(series[["group", "product", "period"]], on=["group", "product"])
     years = spans["period"].dt.year

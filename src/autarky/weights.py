@@ -237,6 +237,7 @@ def _margin(values: pd.Series, at: Any, block: Any) -> Any:
     """Return the value of each code, as a share of its reporter's flow."""
     import numpy as np
 
+    # A share of a year's flow: what was not reported that year is no part of it.  No flow is changed by this.
     given = values.fillna(0.0).to_numpy(dtype=float)
     found, of = np.zeros(at.max() + 1), np.zeros(at.max() + 1, dtype=int)
     found[at], of[at] = given, block

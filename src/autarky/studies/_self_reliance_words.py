@@ -10,7 +10,7 @@ import pandas as pd
 
 from autarky import codes
 from autarky.findings import Column, Section, Table
-from autarky.patterns import SEASON, WIDTH
+from autarky.patterns import LEAST_MONTHS, SEASON, SMOOTHING, WIDTH
 
 if TYPE_CHECKING:
     from autarky.grouping import Grouped
@@ -41,7 +41,7 @@ FIGURES = {
     ),
     "groups": (
         "Imports by technology group, smoothed",
-        "Trailing 12-month mean (at least 9 months present), mean of the window's first 12 months = 1. Vertical axes differ.",
+        f"Trailing {SMOOTHING}-month mean (at least {LEAST_MONTHS} months present), mean of the window's first {SEASON} months = 1. Vertical axes differ.",
     ),
     "category-series": (
         "Imports of the listed goods by category",
@@ -296,7 +296,13 @@ PERIOD = _column("period", "Month", "month", "month")
 SERIES = (
     PERIOD,
     _column("value_usd", "Imports", "usd", "imports of the month; empty = absent", "USD"),
-    _column("smoothed", "12-month mean", "usd", "trailing 12-month mean, at least 9 months present", "USD"),
+    _column(
+        "smoothed",
+        "12-month mean",
+        "usd",
+        f"trailing {SMOOTHING}-month mean, at least {LEAST_MONTHS} months present",
+        "USD",
+    ),
     _column("index", "Index", "number", "12-month mean over the mean of the window's first 12 months", "1"),
 )
 COLUMNS: dict[str, tuple[str, tuple[Column, ...]]] = {
