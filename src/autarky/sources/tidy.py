@@ -84,6 +84,8 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
     problems += _product_problems(columns, constants)
     given = {k: options.values[k] for k in ("title", "publisher", "url", "licence") if k in options.values}
     card = {k: getattr(ORIGIN, k) for k in ("title", "publisher", "url", "licence")} | given
+    if "title" not in given and constants["source"] != ORIGIN.id:
+        card["title"] = f"{ORIGIN.title} as {constants['source']}"
     synthetic = "synthetic" in options.values and setting(options, "synthetic", raw, ("true", "false")) == "true"
     origin = Origin(source, **card, synthetic=synthetic)
     return Parsed(table, columns, constants, origin, problems)
