@@ -59,6 +59,15 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Part:
+    """What one part of a study adds to its findings, in the report's order."""
+
+    sections: tuple[Section, ...] = ()
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Figure, ...] = ()
+
+
+@dataclass(frozen=True)
 class Findings:
     """Everything that a study found; `synthetic` means that no figure in it is a figure of the world."""
 

@@ -15,14 +15,19 @@ from autarky.errors import AutarkyError, CardError
 if TYPE_CHECKING:
     from autarky.indicators import Indicator
 
-CARDS = ("watchlists", "screens")
 _SINGULAR = {"indicators": "indicator", "sources": "source", "studies": "study"}
+
+
+def card_folders() -> list[str]:
+    """Return the kinds of cards: the folders of `data/` that hold YAML files."""
+    folders = [p for p in (files("autarky") / "data").iterdir() if p.is_dir()]
+    return sorted(p.name for p in folders if any(f.name.endswith(".yml") for f in p.iterdir()))
 
 
 def names(folder: str) -> list[str]:
     """Return the names of the modules (or cards) in a folder of the package, sorted."""
-    if folder in CARDS:
-        where = files("autarky") / "data" / folder
+    where = files("autarky") / "data" / folder
+    if folder in card_folders():
         return sorted(p.name.removesuffix(".yml") for p in where.iterdir() if p.name.endswith(".yml"))
     package = files("autarky") / folder
     return sorted(m.name for m in pkgutil.iter_modules([str(package)]) if not m.name.startswith("_"))

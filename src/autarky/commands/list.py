@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 
-SUMMARY = "what there is: indicators, sources, watchlists, screens, studies"
-LISTED = ("indicators", "sources", "watchlists", "screens", "studies")
+SUMMARY = "what there is: indicators, sources, studies and cards of every kind"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("what", choices=LISTED)
+    from autarky import registry
+
+    parser.add_argument("what", choices=("indicators", "sources", "studies", *registry.card_folders()))
 
 
 def call(args: argparse.Namespace) -> int:
@@ -28,7 +29,7 @@ def _about(what: str, name: str) -> str:
     from autarky import registry
     from autarky.commands.run import parameters
 
-    if what in registry.CARDS:
+    if what in registry.card_folders():
         return str(registry.card(what, name)["title"])
     if what == "indicators":
         found = registry.indicator(name)

@@ -12,7 +12,8 @@ from autarky import breaks as code_changes
 from autarky import chains, charts, engine, grouping, patterns, screens, watchlists
 from autarky.errors import CodeError, NoDataError
 from autarky.findings import Figure, Findings
-from autarky.studies import _self_reliance_words as words
+from autarky.studies._self_reliance import columns, words
+from autarky.studies._self_reliance.scope import Scope
 from autarky.tables import WORLD, Condition, Flows, Ledger
 
 CHOICES = {
@@ -93,15 +94,13 @@ def run(
     if second is not None:
         frames["batch2"] = second
     origins = tuple(o for o in flows.origins if o.id in set(chosen.coverage["source"]))
-    scope = words.Scope(
-        reporter, partner or _only_partner(chosen, con), grouped, listed, rules, origins, absent, replicates
-    )
+    scope = Scope(reporter, partner or _only_partner(chosen, con), grouped, listed, rules, origins, absent, replicates)
     return Findings(
         study="self-reliance",
         title=words.title(scope),
         subtitle=words.subtitle(scope),
         sections=words.sections(scope, frames),
-        tables=words.tables(scope, frames),
+        tables=columns.tables(scope, frames),
         figures=_figures(frames, rules, scope),
         ledger=ledger,
         origins=origins,
@@ -287,7 +286,7 @@ def _batch2(
     return _long(_completed(second.groups(), absent, Ledger()), "group")
 
 
-def _figures(frames: dict[str, pd.DataFrame], rules: screens.Screen, scope: words.Scope) -> tuple[Figure, ...]:
+def _figures(frames: dict[str, pd.DataFrame], rules: screens.Screen, scope: Scope) -> tuple[Figure, ...]:
     limits = rules.thresholds()
     named = frames["series"].merge(frames["patterns"][["group", "pattern"]], on="group")
     source = words.source_line(scope)
