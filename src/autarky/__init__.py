@@ -1,8 +1,8 @@
 """autarky: trade dependence, choke points and self-reliance from customs data.
 
 Public names: `read` (files → flows), `Store` and `ingest` (the versioned store), `connect` (an engine), `Condition`,
-`Options`; and the module `autarky.measure` (flows → measures).  They are imported when they are first used, so that
-starting is cheap.
+`Options`, `StockpilingModel` (imports beyond a projection); and the module `autarky.measure` (flows → measures).  They
+are imported when they are first used, so that starting is cheap.
 """
 
 from importlib import import_module
@@ -17,8 +17,9 @@ _PUBLIC = {
     "connect": "engine",
     "Condition": "tables",
     "Flows": "tables",
+    "StockpilingModel": "models.stockpiling",
 }
-__all__ = ["Condition", "Flows", "Options", "Store", "connect", "ingest", "read"]
+__all__ = ["Condition", "Flows", "Options", "StockpilingModel", "Store", "connect", "ingest", "read"]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Column:
     """One column of a published table: what a reader sees above it, its unit, what it means, how to print it.
 
-    `form` is "text", "integer", "number" (two decimals), "share" (stored 0–1, printed in percent), "usd" (printed in
-    millions), "month" or "boolean".
+    `form` is "text", "integer", "number" (two decimals), "scientific" (three digits), "share" (stored 0–1, printed in
+    percent; "share2" with two decimals), "usd" (printed in millions), "month" or "boolean".
     """
 
     name: str
@@ -60,11 +60,15 @@ class Section:
 
 @dataclass(frozen=True)
 class Part:
-    """What one part of a study adds to its findings, in the report's order."""
+    """What one part of a study adds to its findings, in the report's order.
+
+    `sure` holds paragraphs on how far the part's figures can be trusted, for the section that gathers them.
+    """
 
     sections: tuple[Section, ...] = ()
     tables: tuple[Table, ...] = ()
     figures: tuple[Figure, ...] = ()
+    sure: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

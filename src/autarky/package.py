@@ -25,7 +25,8 @@ DESCRIPTOR = "datapackage.json"
 
 # form -> type of a Frictionless field
 _FIELDS = {
-    "text": "string", "integer": "integer", "number": "number", "share": "number", "usd": "number",
+    "text": "string", "integer": "integer", "number": "number", "share": "number", "share2": "number",
+    "usd": "number", "scientific": "number",
     "month": "date", "boolean": "boolean",
 }  # fmt: skip
 _MEDIA = {

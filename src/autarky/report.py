@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 LONG = 30  # a ledger or a list of files with more lines than this is folded away
 
-_UNITS = {"share": "%", "usd": "million USD"}
+_UNITS = {"share": "%", "share2": "%", "usd": "million USD"}
+# form → (factor, decimals, what follows the figure)
+_FORMS = {"number": (1.0, 2, ""), "share": (100.0, 1, "%"), "share2": (100.0, 2, "%"), "usd": (1e-6, 1, "")}
 
 
 def write(findings: Findings, out: Path, say: Callable[[str], None] = lambda line: None) -> Path:
@@ -165,11 +167,11 @@ def printed(value: Any, column: Column) -> str:
         # 2,015 is a number of things; 2015 is a year.
         whole = int(value)
         return str(whole) if re.search(r"(^|_)(year|since|until)$", column.name) else f"{whole:,}".replace("-", "−")
-    scale, digits, end = {"number": (1.0, 2, ""), "share": (100.0, 1, "%"), "usd": (1e-6, 1, "")}.get(
-        column.form, (0, 0, "")
-    )
-    if not scale:
+    if column.form == "scientific":
+        return f"{value:.3g}".replace("-", "−")
+    if column.form not in _FORMS:
         return str(value)
+    scale, digits, end = _FORMS[column.form]
     # Adding zero turns a negative zero, which −0.001 rounds to, into zero.
     return f"{round(value * scale, digits) + 0.0:,.{digits}f}{end}".replace("-", "−")
 

@@ -1,20 +1,22 @@
-"""Self-reliance: which groups of imported technology grow, fluctuate or recede (Naughton & Fang 2025, section 4)."""
+"""Self-reliance: which groups of imported technology grow, fluctuate or recede (Naughton & Fang 2025)."""
 
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from autarky import breaks as code_changes
-from autarky import chains, charts, engine, grouping, patterns, screens, watchlists
+from autarky import chains, engine, grouping, screens, watchlists
 from autarky.errors import CodeError, NoDataError
-from autarky.findings import Figure, Findings
-from autarky.studies._self_reliance import columns, words
-from autarky.studies._self_reliance.scope import Scope
+from autarky.findings import Findings
+from autarky.studies._self_reliance import columns, groups, stockpiling_part, words
+from autarky.studies._self_reliance.scope import Given, Scope
 from autarky.tables import WORLD, Condition, Flows, Ledger
+
+if TYPE_CHECKING:
+    from autarky.macro import Macro
 
 CHOICES = {
     "breaks": chains.BREAKS,
@@ -24,7 +26,24 @@ CHOICES = {
 }
 # Published as one figure by the reporter's customs office: (month without a figure, month with the figure of both).
 COMBINED = {"CHN": [("2020-01", "2020-02")]}
-BATCH2 = "naughton-fang-2025-batch2"
+# The order of the source: its aggregates, its lists, patterns, stockpiling, adjusted aggregates, appendices.
+ORDER = (
+    "measured",
+    "end_use",
+    "categories",
+    "batch2",
+    "overlap",
+    "patterns",
+    "groups",
+    "cycle",
+    "changes",
+    "stockpiling",
+    "adjusted",
+    "drivers",
+    "sure",
+    "breaks",
+    "codes",
+)
 
 
 def run(
@@ -43,6 +62,8 @@ def run(
     combined: str = "split",
     windows: str = "ignored",
     breaks: str = "as-is",
+    counterfactual: str = "naughton-fang-2025",
+    macro: Macro | None = None,
     replicates: int = 1000,
     seed: int = 2025,
 ) -> Findings:
@@ -60,6 +81,8 @@ def run(
     combined : "split": months that customs published as one figure are split; "as-is": they are not
     windows : "ignored": a code counts whenever it is reported; "printed": only in the years that the list prints
     breaks : codes that begin or end in the window: "as-is"; "chained" and "dropped" by the reviewed chains of the list
+    counterfactual : id of a card: which series are held against which baseline
+    macro : GDP and exchange rates of the store
     replicates, seed : of the bootstrap
 
     Raises
@@ -74,19 +97,19 @@ def run(
     printed = grouping.group(chosen, con, listed, since, until, windows, pairs, ledger, extra)
     card = code_changes.chains_of(watchlist, printed.partial)
     each = code_changes.under_each(
-        con, printed, card, rules, list(listed.groups), lambda s: _completed(s, absent, Ledger())
+        con, printed, card, rules, list(listed.groups), lambda s: groups.completed(s, absent, Ledger())
     )
     grouped = code_changes.treated(printed, card, breaks)
-    series = _completed(grouped.groups().reindex(columns=list(listed.groups)), absent, ledger)
-    table = _patterns(con, series, grouped, listed, rules, replicates, seed)
-    second = _batch2(chosen, con, since, until, windows, pairs, watchlist, absent)
+    series = groups.completed(grouped.groups().reindex(columns=list(listed.groups)), absent, ledger)
+    table = groups.patterns_table(con, series, grouped, listed, rules, replicates, seed)
+    second = groups.second_list(chosen, con, since, until, windows, pairs, watchlist, absent)
     table = pd.concat([table, code_changes.patterns_of(each, list(table["group"]))], axis=1)
     frames = {
         "patterns": table,
         "breaks": each[each["changed"]].drop(columns="changed").reset_index(drop=True),
-        "series": _long(series, "group"),
-        "categories": _long(_completed(grouped.categories(), absent, Ledger()), "category"),
-        "drivers": _drivers(grouped, listed, series),
+        "series": groups.long(series, "group"),
+        "categories": groups.long(groups.completed(grouped.categories(), absent, Ledger()), "category"),
+        "drivers": groups.drivers(grouped, listed, series),
         "codes": grouped.codes,
         "shared": grouped.shared(),
         "notes": pd.DataFrame({"note": list(listed.notes)}, dtype="str"),
@@ -95,16 +118,20 @@ def run(
         frames["batch2"] = second
     origins = tuple(o for o in flows.origins if o.id in set(chosen.coverage["source"]))
     scope = Scope(reporter, partner or _only_partner(chosen, con), grouped, listed, rules, origins, absent, replicates)
+    given = Given(flows, chosen, con, scope, series, table, macro, ledger, words.source_line(scope))
+    parts = {"stockpiling": stockpiling_part.part(given, counterfactual)}
+    own = words.sections(scope, frames, tuple(said for part in parts.values() for said in part.sure))
+    contents = {name: (section,) for name, section in own.items()} | {n: p.sections for n, p in parts.items()}
     return Findings(
         study="self-reliance",
         title=words.title(scope),
         subtitle=words.subtitle(scope),
-        sections=words.sections(scope, frames),
-        tables=columns.tables(scope, frames),
-        figures=_figures(frames, rules, scope),
+        sections=tuple(section for name in ORDER if name in contents for section in contents[name]),
+        tables=(*columns.tables(scope, frames), *(t for part in parts.values() for t in part.tables)),
+        figures=(*groups.figures(frames, rules, scope), *(f for part in parts.values() for f in part.figures)),
         ledger=ledger,
-        origins=origins,
-        files=chosen.files,
+        origins=(*origins, *(macro.origins if macro else ())),
+        files=(*chosen.files, *(macro.files if macro else ())),
         parameters={
             "reporter": reporter,
             "partner": partner,
@@ -118,6 +145,7 @@ def run(
             "combined": combined,
             "windows": windows,
             "breaks": breaks,
+            "counterfactual": counterfactual,
             "replicates": replicates,
             "seed": seed,
         },
@@ -161,141 +189,3 @@ def _only_partner(flows: Flows, con: Any) -> str | None:
     table = flows.table.select("partner").distinct().limit(2)
     found = engine.rows(con, table)["partner"].to_pylist()
     return found[0] if len(found) == 1 and found[0] != WORLD else None
-
-
-def _completed(series: pd.DataFrame, absent: str, ledger: Ledger) -> pd.DataFrame:
-    if absent != "zero":
-        return series
-    missing, value = int(series.isna().sum().sum()), float(series.sum().sum())
-    ledger.add("absent as zero", (series.size - missing, series.size), (value, value), "group-months, as asked for")
-    return series.where(series.notna(), 0.0)
-
-
-def _patterns(
-    con: Any,
-    series: pd.DataFrame,
-    grouped: grouping.Grouped,
-    listed: watchlists.WatchList,
-    rules: screens.Screen,
-    replicates: int,
-    seed: int,
-) -> pd.DataFrame:
-    found = patterns.indices(con, series)
-    records = []
-    for name, category in listed.groups.items():
-        row, values = found.loc[name], series[name].to_numpy(dtype=float)
-        figures = {n: None if pd.isna(row[n]) else float(row[n]) for n in ("volatility", "growth", "growth_first_year")}
-        pattern = rules.label(volatility=figures["volatility"], growth=figures["growth"])
-        said = listed.published.get(name)
-        sure = patterns.stability(values, rules, replicates=replicates, seed=seed) if pattern else None
-        records.append(
-            {
-                "group": name,
-                "category": category,
-                "months": int(row["months"]),
-                **figures,
-                "pattern": pattern,
-                "published_volatility": said.volatility if said else None,
-                "published_growth": said.growth if said else None,
-                "published_label": said.label if said else None,
-                "agrees": None if pattern is None or said is None else pattern == said.label,
-                "volatility_detrended": patterns.detrended_volatility(values),
-                "volatility_stl": patterns.stl_volatility(values),
-                "label_stability": sure.overall if sure else None,
-                "stability_bootstrap": sure.bootstrap if sure else None,
-                "stability_thresholds": sure.thresholds if sure else None,
-                "flag": "; ".join(_cautions(name, row, series[name], grouped)) or None,
-            }
-        )
-    frame = pd.DataFrame(records)
-    return frame.astype({"agrees": "boolean"})
-
-
-def _cautions(name: str, row: pd.Series, values: pd.Series, grouped: grouping.Grouped) -> list[str]:
-    codes = grouped.codes[grouped.codes["group"] == name]
-    if not row["months"]:
-        return ["no data: none of the group's codes is in the window"]
-    cautions = []
-    if isinstance(row["growth why"], str):
-        cautions.append(row["growth why"].replace("the first period", f"{values.index[0]}"))
-    if row["months"] < len(values):
-        cautions.append(f"{len(values) - int(row['months'])} of {len(values)} months absent")
-    if grouped.partial:
-        cautions.append("partial match by HS6")
-    for product, others in codes[codes["shared_with"] != ""][["product", "shared_with"]].drop_duplicates().to_numpy():
-        cautions.append(f"{product} serves {len(others.split('; ')) + 1} groups")
-    missing = int((codes["match"] == "none").sum())
-    if missing:
-        cautions.append(f"{missing} of {len(codes)} codes not in the data")
-    if set(codes["product"]) & set(grouped.split):
-        cautions.append("holds a month that was published together with another and is split")
-    return cautions
-
-
-def _long(series: pd.DataFrame, name: str) -> pd.DataFrame:
-    parts = {"value_usd": series, "smoothed": patterns.smoothed(series), "index": patterns.normalized(series)}
-    stacked = {k: v.rename_axis(index="period", columns=name).stack(future_stack=True) for k, v in parts.items()}
-    frame = pd.DataFrame(stacked).reset_index()
-    frame = frame.assign(period=frame["period"].dt.to_timestamp())
-    return (
-        frame[[name, "period", "value_usd", "smoothed", "index"]].sort_values([name, "period"]).reset_index(drop=True)
-    )
-
-
-def _drivers(grouped: grouping.Grouped, listed: watchlists.WatchList, totals: pd.DataFrame) -> pd.DataFrame:
-    """Return each group's code that moves its growth index most, in the direction in which the index went."""
-    parts = patterns.contributions(grouped.series, totals).dropna(subset="contribution")
-    total = parts.groupby("group")["contribution"].transform("sum")
-    parts = parts.assign(growth=total, lead=parts["contribution"] * np.where(total < 0, -1.0, 1.0))
-    top = parts.sort_values(["group", "lead", "product"], ascending=[True, False, True]).drop_duplicates("group")
-    labels = grouped.codes.groupby(["group", "product"]).agg(
-        label=("label", lambda v: " / ".join(dict.fromkeys(v))), codes=("code", lambda v: " ".join(v))
-    )
-    top = top.merge(labels.reset_index(), on=["group", "product"])
-    top = top.assign(
-        category=top["group"].map(listed.groups),
-        share=(top["contribution"] / top["growth"]).where(top["growth"] != 0),
-        published_driver=top["group"].map(lambda g: " ".join(listed.drivers.get(g, ())) or None),
-    )
-    agrees = [
-        None if pd.isna(said) else bool(set(said.split()) & set(own.split()))
-        for said, own in zip(top["published_driver"], top["codes"], strict=True)
-    ]
-    top = top.assign(agrees=pd.array(agrees, dtype="boolean"), order=top["group"].map(list(listed.groups).index))
-    columns = ["group", "category", "product", "label", "contribution", "growth", "share", "published_driver", "agrees"]
-    return top.sort_values("order")[columns].rename(columns={"product": "code"}).reset_index(drop=True)
-
-
-def _batch2(
-    chosen: Flows,
-    con: Any,
-    since: datetime.date | None,
-    until: datetime.date | None,
-    windows: str,
-    combined: list[tuple[str, str]],
-    watchlist: str,
-    absent: str,
-) -> pd.DataFrame | None:
-    """Return the series of the second list (figure 3 of the paper), where the data have any of its codes."""
-    if not watchlist.startswith("naughton-fang-2025"):
-        return None
-    try:
-        second = grouping.group(chosen, con, watchlists.load(BATCH2), since, until, windows, combined, Ledger())
-    except NoDataError:
-        return None
-    return _long(_completed(second.groups(), absent, Ledger()), "group")
-
-
-def _figures(frames: dict[str, pd.DataFrame], rules: screens.Screen, scope: Scope) -> tuple[Figure, ...]:
-    limits = rules.thresholds()
-    named = frames["series"].merge(frames["patterns"][["group", "pattern"]], on="group")
-    source = words.source_line(scope)
-    made = [
-        ("matrix", charts.matrix(frames["patterns"], limits["volatility"], limits["growth"])),
-        ("groups", charts.small_multiples(named)),
-        ("category-series", charts.categories(frames["categories"])),
-        ("leading-codes", charts.drivers(frames["drivers"])),
-    ]
-    if "batch2" in frames:
-        made.append(("second-list", charts.monthly(frames["batch2"], "")))
-    return tuple(Figure(n, words.FIGURES[n][0], chart, f"{words.FIGURES[n][1]} {source}") for n, chart in made)

@@ -69,23 +69,28 @@ def source_line(scope: Scope) -> str:
     return f"Data: {sources(scope)}; list: {scope.listed.id}."
 
 
-def sections(scope: Scope, frames: dict[str, pd.DataFrame]) -> tuple[Section, ...]:
-    """Return the report's parts in order."""
-    parts = [
-        Section("What was measured", _measured(scope, frames)),
-        Section("Patterns", _patterns(scope, frames), ("matrix", "patterns")),
-        Section("How the groups developed", _development(frames), ("groups",)),
-        Section("Categories", _categories(scope, frames), ("category-series",)),
-        Section("What moves each group", _drivers(frames), ("leading-codes", "drivers")),
-    ]
-    if "batch2" in frames:
-        parts.append(Section("The second list", _second(frames["batch2"]), ("second-list",)))
-    parts.append(Section("How sure are we", _sure(scope, frames)))
+def sections(scope: Scope, frames: dict[str, pd.DataFrame], sure: tuple[str, ...]) -> dict[str, Section]:
+    """Return the sections of the study's own tables and figures, by name.
+
+    Parameters
+    ----------
+    sure : what the other parts say about how sure their figures are
+    """
     shown_breaks = ("breaks",) if len(frames["breaks"]) else ()
-    parts.append(Section("What code changes do to the result", _breaks(scope, frames), shown_breaks))
     shown = ("codes", *(("shared",) if len(frames["shared"]) else ()), *(("notes",) if len(frames["notes"]) else ()))
-    parts.append(Section("Codes and their match", _matching(scope, frames), shown))
-    return tuple(parts)
+    parts = {
+        "measured": Section("What was measured", _measured(scope, frames)),
+        "categories": Section("Categories", _categories(scope, frames), ("category-series",)),
+        "patterns": Section("Patterns", _patterns(scope, frames), ("matrix", "patterns")),
+        "groups": Section("How the groups developed", _development(frames), ("groups",)),
+        "drivers": Section("What moves each group", _drivers(frames), ("leading-codes", "drivers")),
+        "sure": Section("How sure are we", (*_sure(scope, frames), *sure)),
+        "breaks": Section("What code changes do to the result", _breaks(scope, frames), shown_breaks),
+        "codes": Section("Codes and their match", _matching(scope, frames), shown),
+    }
+    if "batch2" in frames:
+        parts["batch2"] = Section("The second list", _second(frames["batch2"]), ("second-list",))
+    return parts
 
 
 def _measured(scope: Scope, frames: dict[str, pd.DataFrame]) -> tuple[str, ...]:
