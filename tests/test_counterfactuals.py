@@ -119,6 +119,6 @@ def test_a_window_beyond_the_data_is_null_with_the_reason(flows, tmp_path):
 def test_a_baseline_that_the_data_do_not_hold_is_told_and_the_rest_of_the_report_stands(flows, tmp_path):
     text = CARD.replace('["2015-01", "2018-12"]', '["1999-01", "2003-12"]')
     found = STUDY.run(flows, flows.table.get_backend(), replicates=20, counterfactual=write(tmp_path, text))
-    section = next(s for s in found.sections if s.heading == "How much was bought beyond need")
+    section = next(s for s in found.sections if s.heading == "Imports beyond the projection")
     assert "cannot be fitted here" in section.paragraphs[0]
     assert not section.items

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from autarky.studies._self_reliance.scope import Given
 
 OPTIONAL = ("published", "published_share", "reason")
-HEADING = "How much was bought beyond need"
+NAMES = {"time": "a trend", "gdp": "GDP of the year", "equipment": "imports of other equipment"}
+HEADING = "Imports beyond the projection"
 
 
 def part(given: Given, name: str) -> Part:
@@ -134,9 +135,11 @@ def _figures(given: Given, f: Fitted) -> tuple[Figure, ...]:
 
 def _model(card: Counterfactual) -> str:
     first, last = card.baseline
+    *most, final = [NAMES.get(r, r) for r in card.regressors]
+    names = f"{', '.join(most)} and {final}" if most else final
     return (
-        f"A straight line in {' and '.join(card.regressors)} is fitted to the imports of {first} to {last} by least squares "
-        "and projected over the months after; the **excess** is what came beyond the projection."
+        f"Monthly imports of {first} to {last} are explained by {names} (least squares), and the relation is projected over "
+        "the months after; the **excess** is what came beyond the projection."
     )
 
 
@@ -162,15 +165,15 @@ def _found(table: pd.DataFrame) -> list[str]:
     said = []
     for row in table.dropna(subset=["estimate"]).itertuples():
         sure = "includes zero" if row.low <= 0 <= row.high else "excludes zero"
-        share = "" if pd.isna(row.share) else f", {row.share:+.1%} of the projection"
+        share = "" if pd.isna(row.share) else f", {row.share:+.1%} of the projection".replace("-", "−")
         printed = (
             ""
             if row.published is None or pd.isna(row.published)
-            else f" The source prints {row.published / 1e9:+,.1f} billion."
+            else f" The source prints {_billion(row.published)} billion."
         )
         said.append(
-            f"**{row.series}, {row.first:%Y-%m} to {row.last:%Y-%m}** ({row.months} months): {row.estimate / 1e9:+,.2f} billion USD"
-            f"{share}; 95% interval {row.low / 1e9:+,.2f} to {row.high / 1e9:+,.2f}, which {sure}.{printed}"
+            f"**{row.series}, {row.first:%Y-%m} to {row.last:%Y-%m}** ({row.months} months): {_billion(row.estimate)} billion USD"
+            f"{share}; 95% interval {_billion(row.low)} to {_billion(row.high)}, which {sure}.{printed}"
         )
     return said
 
@@ -190,7 +193,11 @@ def _run_down(f: Fitted) -> str:
 def _billions(excess: Excess) -> str:
     if excess.estimate is None or excess.low is None or excess.high is None:
         return "no figure"
-    return f"{excess.estimate / 1e9:+,.2f} billion USD ({excess.low / 1e9:+,.2f} to {excess.high / 1e9:+,.2f})"
+    return f"{_billion(excess.estimate)} billion USD ({_billion(excess.low)} to {_billion(excess.high)})"
+
+
+def _billion(value: float) -> str:
+    return f"{value / 1e9:+,.2f}".replace("-", "−")
 
 
 def _sure(held: list[Fitted], tables: list[Table]) -> tuple[str, ...]:
@@ -215,10 +222,10 @@ def _sure(held: list[Fitted], tables: list[Table]) -> tuple[str, ...]:
 def _spread(key: tuple[str, pd.Timestamp, pd.Timestamp], table: pd.DataFrame) -> str:
     series, first, last = key
     known = table.dropna(subset=["estimate"])
-    low, high = known["estimate"].min() / 1e9, known["estimate"].max() / 1e9
+    low, high = _billion(known["estimate"].min()), _billion(known["estimate"].max())
     return (
         f"**Other models, {series}, {first:%Y-%m} to {last:%Y-%m}.** Under {len(known)} forms of the model the excess lies between "
-        f"{low:+,.2f} and {high:+,.2f} billion USD."
+        f"{low} and {high} billion USD."
     )
 
 
