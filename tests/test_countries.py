@@ -23,7 +23,7 @@ TABLES = {
         "subregion",
         "note",
     ],
-    "provinces.csv": ["iso3166_2", "name", "gacc"],
+    "provinces.csv": ["iso3166_2", "name", "gacc", "zh"],
     "regimes.csv": ["gacc", "name"],
 }
 SUBREGIONS = {

@@ -8,13 +8,14 @@ import pytest
 from conftest import Cli
 
 from autarky import registry
+from autarky.macro import is_macro
 from autarky.tables import Origin
 
 SOURCES = registry.names("sources")
 
 
 def test_the_folder_is_the_list() -> None:
-    assert {"baci", "comtrade", "gacc", "tidy"} <= set(SOURCES)
+    assert {"baci", "comtrade", "gacc", "nbs", "rates", "tidy", "worldbank"} <= set(SOURCES)
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -31,7 +32,8 @@ def test_a_source_keeps_its_promises(name: str) -> None:
     assert source.SUFFIXES
     assert all(s.startswith(".") and s == s.lower() for s in source.SUFFIXES)
     assert all(isinstance(group, set) and len(group) >= 2 for group in source.SIGNATURE)
-    assert list(inspect.signature(source.parse).parameters) == ["con", "raw", "options", "context", "numbered"]
+    wanted = ["raw", "options"] if is_macro(source) else ["con", "raw", "options", "context", "numbered"]
+    assert list(inspect.signature(source.parse).parameters) == wanted
     assert source.parse.__doc__
 
 
@@ -51,4 +53,4 @@ def test_the_command_line_lists_it(name: str, cli: Cli) -> None:
 def test_a_source_that_is_not_there(cli: Cli) -> None:
     ran = cli("ingest", "imf", "x.csv", "--store", "nowhere")
     assert ran.code == 2
-    assert "there is no source 'imf'; there are baci, comtrade, gacc, tidy" in ran.err
+    assert "there is no source 'imf'; there are baci, comtrade, gacc, nbs, rates, tidy, worldbank" in ran.err

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,30 +16,18 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
-from filelock import FileLock, Timeout
 
-from autarky import dated, engine, reader, registry
-from autarky.errors import AutarkyError
-from autarky.store import METADATA, Store, checked_path, described, live_files, log, opened, parts_of, write_coverage
+from autarky import dated, engine, macro_commit, reader, registry
+from autarky.macro import is_macro
+from autarky.store import METADATA, Store, checked_path, described, live_files, opened, parts_of, write_coverage
 from autarky.tables import COLUMNS, KEY, PLACED, SORTED, STORED, FileRecord, Part
+from autarky.transaction import CONFIGURATION, Ingested, known_files, locked, plainly, staging
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 _TYPES = {"date": pa.date32(), "string": pa.string(), "float64": pa.float64()}
 SCHEMA = pa.schema([(c, _TYPES[t]) for c, (t, _) in COLUMNS.items()] + [("year", pa.int32())])
-# Customs offices revise, so no version is ever cleaned away behind the user's back.
-_CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days", "delta.enableExpiredLogCleanup": "false"}
-
-
-@dataclass
-class Ingested:
-    """What an ingest did; `version` is the version to read, `changed` whether it is a new one."""
-
-    version: int
-    changed: bool
-    summary: str
-    known: list[str] = field(default_factory=list)
 
 
 def ingest(
@@ -56,6 +42,7 @@ def ingest(
 ) -> Ingested:
     """Read files and commit them as one new version; a file already read the same way changes nothing.
 
+    Flows go to the table of flows; the series of a source whose grain is macro go to the table of macro series.
     Rows replace rows of the same source and key: that is how a revision comes in.  The older version stays readable.
 
     Raises
@@ -65,10 +52,12 @@ def ingest(
     """
     root = checked_path(path)
     module = registry.source(source)
-    settings = _fingerprint(source, options)
-    with _staging(root) as workdir:
+    settings = fingerprint(source, options)
+    if is_macro(module):
+        return macro_commit.ingest(root, module, paths, options, settings, waiting)
+    with staging(root) as workdir:
         con = engine.connect(spill=workdir / "spill", memory=memory)
-        known = _known(root, settings)
+        known = known_files(root, settings)
         skipped: list[str] = []
 
         def skip(file: FileRecord) -> bool:
@@ -80,9 +69,9 @@ def ingest(
         if not reading.files:
             version = Store(root).version
             return Ingested(version, False, f"nothing changes: already ingested: {', '.join(skipped)}", skipped)
-        with _locked(root, waiting):
+        with locked(root, waiting):
             # What another ingest committed meanwhile may be these very files.
-            if all(f.sha256 in _known(root, settings) for f in reading.files):
+            if all(f.sha256 in known_files(root, settings) for f in reading.files):
                 return Ingested(
                     Store(root).version, False, "nothing changes: already ingested by another process", skipped
                 )
@@ -117,7 +106,7 @@ class _Commit:
             # What fails after the version is written (a checkpoint of the log) takes nothing back.
             if not self._committed(moved):
                 self._withdraw(moved)
-                raise engine.EngineFailure(f"the commit failed: {_plainly(error)}. The store is as it was.") from error
+                raise engine.EngineFailure(f"the commit failed: {plainly(error)}. The store is as it was.") from error
         return Store(self.root).version
 
     def _committed(self, moved: list[Path]) -> bool:
@@ -210,7 +199,7 @@ class _Commit:
                 mode="error",
                 partition_by=list(PLACED),
                 name="flows",
-                configuration=_CONFIGURATION,
+                configuration=CONFIGURATION,
                 commit_properties=properties,
             )
         else:
@@ -233,25 +222,12 @@ class _Commit:
         }
 
 
-def _plainly(error: Exception) -> str:
-    """Return the cause in one line: delta-rs prints a colored tree, the cause last."""
-    lines = [re.sub(r"\x1b\[[0-9;]*m|[↳├╰│▶]", "", line).strip() for line in str(error).splitlines()]
-    return next((line for line in reversed(lines) if line), type(error).__name__)
-
-
-def _fingerprint(source: str, options: reader.Options) -> str:
+def fingerprint(source: str, options: reader.Options) -> str:
     from hashlib import sha256
 
     rates = sha256(options.rates.read_bytes()).hexdigest() if options.rates and options.rates.is_file() else None
     said = {"source": source, "map": dict(options.columns), "set": dict(options.values), "rates": rates}
     return json.dumps({**said, "conflict": options.conflict}, sort_keys=True)
-
-
-def _known(root: Path, settings: str) -> dict[str, int]:
-    """Return the hash of every file that was read with the same settings → the version that holds it."""
-    delta = opened(root, None)
-    versions = log(root, delta) if delta else []
-    return {f.sha256: v.version for v in reversed(versions) if v.settings == settings for f in v.files}
 
 
 def _relative(root: Path, part: Part) -> str:
@@ -272,62 +248,3 @@ def _removals(delta: DeltaTable | None, gone: list[str]) -> Iterator[RemoveActio
             partition_values={c: pairs[c] for c in PLACED},
             size=sizes[path],
         )
-
-
-@contextmanager
-def _staging(root: Path) -> Iterator[Path]:
-    """Give an ingest a directory of its own in the store, and clear away those whose process is gone."""
-    created = not root.exists()
-    try:
-        workdir, mark = _claimed(root / "staging")
-    except OSError as error:
-        raise AutarkyError(f"{root}: cannot be made or written to ({error.strerror})") from error
-    try:
-        yield workdir
-    finally:
-        mark.release()
-        with suppress(OSError), FileLock(root / "staging" / "lock"):
-            shutil.rmtree(workdir, ignore_errors=True)
-            shared = any(p.is_dir() for p in (root / "staging").iterdir())
-            if created and not shared and opened(root, None) is None:
-                shutil.rmtree(root, ignore_errors=True)
-
-
-def _claimed(staging: Path) -> tuple[Path, FileLock]:
-    """Make a directory that is marked alive; one process at a time, so that none clears what another is making."""
-    while True:
-        staging.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(staging / "lock"):
-                for old in [p for p in staging.iterdir() if p.is_dir()]:
-                    _clear_if_dead(old)
-                workdir = staging / uuid.uuid4().hex
-                workdir.mkdir()
-                mark = FileLock(workdir / "alive")
-                mark.acquire()
-                return workdir, mark
-        except FileNotFoundError:
-            # Another process's first ingest failed at this moment and took the new store away: make it again.
-            continue
-
-
-def _clear_if_dead(old: Path) -> None:
-    try:
-        with FileLock(old / "alive", timeout=0):
-            shutil.rmtree(old, ignore_errors=True)
-    except (Timeout, OSError):
-        return
-
-
-@contextmanager
-def _locked(root: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    lock = FileLock(root / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        waiting()
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()

@@ -20,6 +20,7 @@ import pandas as pd
 
 from autarky import engine, registry, snapshots
 from autarky.errors import SourceError
+from autarky.macro import is_macro
 from autarky.settle import RECORD, Settlement, Staged, coverage_of, flows_table
 from autarky.tables import COLUMNS, PLACED, SORTED, STORED, Account, FileRecord, Flows, Ledger, Origin
 
@@ -149,6 +150,8 @@ def run(
     progress: Progress = lambda _name, _done: None,
 ) -> Reading:
     """Read files into sorted parts under `workdir`; see `read`.  `skip` tells files that are already known."""
+    if is_macro(source):
+        raise SourceError(f"{_name(source)} gives macro series, not flows; read it with autarky.macro_reader.read")
     files_found = snapshots.find(paths, source.SUFFIXES)
     with ThreadPoolExecutor() as pool:
         found = list(zip(files_found, pool.map(snapshots.record, files_found), strict=True))

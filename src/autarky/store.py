@@ -1,10 +1,11 @@
-"""The versioned store: a Delta Lake table of flows.  A commit is atomic; every version can be read again.
+"""The versioned store: Delta Lake tables of flows and of macro series.  A commit is atomic; every version stays.
 
 ::
 
     STORE/flows/                         the Delta table; a file's constant columns are its path
     STORE/flows/source=…/nomenclature=…/flow=…/freq=…/valuation=…/year=…/ID.parquet
     STORE/coverage/ID.parquet            what file ID holds (derived; made again when missing)
+    STORE/macro/ID.parquet               the Delta table of macro series, one file a version
     STORE/staging/                       work of an ingest that is under way; emptied by the next one
     STORE/lock                           one ingest commits at a time
 """
@@ -12,9 +13,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +30,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from autarky import engine
 from autarky.errors import AutarkyError, NoDataError
+from autarky.macro import Macro
 from autarky.settle import coverage_of
 from autarky.tables import PLACED, Account, FileRecord, Flows, LedgerLine, Origin, Part
 
@@ -39,7 +43,11 @@ METADATA = "autarky"
 
 @dataclass(frozen=True)
 class Version:
-    """One line of the store's log."""
+    """One line of the log of a table of the store.
+
+    `value_added` is in US dollars (NaN for macro series, which have no common unit); `flows_version` is the version of
+    the flows that a version of the macro series followed (-1 = no flows yet; None = these are flows).
+    """
 
     version: int
     when: str
@@ -49,13 +57,14 @@ class Version:
     rows_added: int
     rows_replaced: int
     rows_unchanged: int
-    value_added: float
+    value_added: float = math.nan
     origins: tuple[Origin, ...] = ()
     ledger: tuple[LedgerLine, ...] = ()
+    flows_version: int | None = None
 
 
 class Store:
-    """A store in a directory.
+    """A store in a directory: flows, macro series, or both; `as_of` is a version of the flows.
 
     Raises
     ------
@@ -66,26 +75,53 @@ class Store:
         self.path = checked_path(path)
         self.as_of = as_of
         self._delta = opened(self.path, as_of)
-        if self._delta is None:
+        if not is_store(self.path):
             raise AutarkyError(
                 f"{path}: there is no store here; make one with `autarky ingest SOURCE PATH --store {path}`"
             )
+        if self._delta is None and as_of is not None:
+            raise AutarkyError(f"{path}: there is no version {as_of}: the store holds no flows, only macro series")
 
     @property
     def version(self) -> int:
-        """The version that is read."""
-        assert self._delta is not None
-        return self._delta.version()
+        """The version of the flows that is read."""
+        return self._flows_table().version()
 
     def log(self) -> list[Version]:
-        """Return the versions, oldest first, with what each added."""
-        assert self._delta is not None
-        return log(self.path, self._delta)
+        """Return the versions of the flows, oldest first, with what each added."""
+        return log(self.path, self._delta) if self._delta is not None else []
+
+    def macro_log(self) -> list[Version]:
+        """Return the versions of the macro series, oldest first, up to the one that `macro` reads."""
+        newest = opened(self.path, None, "macro")
+        versions = log(self.path, newest, "macro") if newest else []
+        if self.as_of is None:
+            return versions
+        return [v for v in versions if v.flows_version is not None and v.flows_version <= self.as_of]
+
+    def macro(self) -> Macro | None:
+        """Return the macro series, or None when the store holds none.
+
+        With `as_of` N they are those that were there before version N + 1 of the flows was committed, so that what was
+        computed then can be computed again.
+        """
+        versions = self.macro_log()
+        if not versions:
+            return None
+        newest = versions[-1].version
+        delta = DeltaTable(str(self.path / "macro"), version=newest)
+        # Without `partitioning`, a directory of the user's named `year=1999` would become a column.
+        read = [pq.read_table(file, partitioning=None) for file in live_files(self.path, delta, "macro")]
+        frame = pa.concat_tables(read).to_pandas()
+        frame["period"] = pd.to_datetime(frame["period"])
+        held = set(frame["source"])
+        origins = {o.id: o for v in versions for o in v.origins if o.id in held}
+        files = tuple(dict.fromkeys(f for v in versions for f in v.files))
+        return Macro(frame, tuple(origins.values()), files, newest)
 
     def parts(self, con: Any) -> list[Part]:
         """Return the files of this version with what they hold."""
-        assert self._delta is not None
-        return parts_of(self.path, self._delta, con)
+        return parts_of(self.path, self._flows_table(), con)
 
     def coverage(self, con: Any) -> pd.DataFrame:
         """Return what this version holds, a row a (source, nomenclature, freq, flow)."""
@@ -124,6 +160,19 @@ class Store:
         coverage = pd.concat([p.coverage for p in parts], ignore_index=True)
         return Flows(table, accounts, tuple(origins.values()), coverage, tuple(parts))
 
+    def _flows_table(self) -> DeltaTable:
+        if self._delta is None:
+            raise NoDataError(
+                f"{self.path}: this store holds macro series (`autarky coverage --macro`) and no flows; "
+                "ingest files of trade flows into it first"
+            )
+        return self._delta
+
+
+def is_store(root: Path) -> bool:
+    """Return whether there is anything committed in a directory."""
+    return any(opened(root, None, table) is not None for table in ("flows", "macro"))
+
 
 def checked_path(path: str | Path) -> Path:
     """Return the path of a store; delta-rs takes `%` for the start of an escape and then looks elsewhere."""
@@ -132,44 +181,57 @@ def checked_path(path: str | Path) -> Path:
     return Path(path)
 
 
-def opened(root: Path, as_of: int | None) -> DeltaTable | None:
-    if not (root / "flows" / "_delta_log").is_dir():
+def opened(root: Path, as_of: int | None, table: str = "flows") -> DeltaTable | None:
+    if not (root / table / "_delta_log").is_dir():
         return None
     try:
-        newest = DeltaTable(str(root / "flows"))
+        newest = DeltaTable(str(root / table))
         if as_of is None:
             return newest
         if not 0 <= as_of <= newest.version():
             raise AutarkyError(f"{root}: there is no version {as_of}; versions are 0 to {newest.version()}")
-        return DeltaTable(str(root / "flows"), version=as_of)
+        return DeltaTable(str(root / table), version=as_of)
     except TableNotFoundError:
         # A first ingest that was killed leaves a log directory without a version.
         return None
 
 
-def log(root: Path, delta: DeltaTable) -> list[Version]:
+def log(root: Path, delta: DeltaTable, table: str = "flows") -> list[Version]:
     versions = []
-    # Only the newest version numbers its history from its own number; an older one would count from there, wrongly.
-    for commit in DeltaTable(str(root / "flows")).history():
-        if METADATA not in commit or int(commit["version"]) > delta.version():
+    for number, commit in _commits(root / table / "_delta_log"):
+        if METADATA not in commit or number > delta.version():
             continue
         said = json.loads(commit[METADATA])
         said["files"] = tuple(FileRecord(**f) for f in said["files"])
         said["origins"] = tuple(Origin(**o) for o in said["origins"])
         said["ledger"] = tuple(LedgerLine(**line) for line in said["ledger"])
         when = pd.Timestamp(commit["timestamp"], unit="ms", tz="UTC").strftime("%Y-%m-%dT%H:%M:%SZ")
-        versions.append(Version(version=int(commit["version"]), when=when, **said))
+        versions.append(Version(version=number, when=when, **said))
     return sorted(versions, key=lambda v: v.version)
+
+
+def _commits(place: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the number of every version and what was said of it.
+
+    From the log itself: delta-rs gives an empty history, without a word, where the path holds `?` or `#`.
+    """
+    for file in place.iterdir():
+        if not re.fullmatch(r"\d{20}\.json", file.name):
+            continue
+        for line in file.read_text(encoding="utf-8").split("\n"):
+            action = json.loads(line) if line else {}
+            if "commitInfo" in action:
+                yield int(file.stem), action["commitInfo"]
 
 
 def parts_of(root: Path, delta: DeltaTable, con: Any) -> list[Part]:
     return [_held(root, file, con) for file in live_files(root, delta)]
 
 
-def live_files(root: Path, delta: DeltaTable) -> list[Path]:
+def live_files(root: Path, delta: DeltaTable, table: str = "flows") -> list[Path]:
     """Return the files of a version; by their relative paths, for its URIs escape what is not ASCII."""
     actions = pa.table(delta.get_add_actions(flatten=True))
-    return sorted((root / "flows").resolve() / path for path in actions["path"].to_pylist())
+    return sorted((root / table).resolve() / path for path in actions["path"].to_pylist())
 
 
 def _held(root: Path, file: Path, con: Any) -> Part:

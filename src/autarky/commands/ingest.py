@@ -14,7 +14,9 @@ SUMMARY = "read files of a source into the store, as one new version"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     many: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
-    parser.add_argument("source", metavar="SOURCE", help="gacc, comtrade, baci or tidy; see `autarky list sources`")
+    parser.add_argument(
+        "source", metavar="SOURCE", help="gacc, comtrade, baci, tidy, worldbank, …; see `autarky list sources`"
+    )
     parser.add_argument("paths", metavar="PATH", nargs="+", help="files, or directories of files")
     parser.add_argument("--store", required=True, metavar="DIR", help="the store; made if it is not there")
     parser.add_argument("--map", metavar="F=C", help="field F is in the file's column C", **many)

@@ -6,7 +6,7 @@ import argparse
 
 from autarky.output import add_output, print_frame
 
-SUMMARY = "the versions of the store and what each added"
+SUMMARY = "the versions of the store and what each added: of the flows, then of the macro series"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,8 +19,10 @@ def call(args: argparse.Namespace) -> int:
     """Print the log."""
     import pandas as pd
 
-    from autarky import store
+    from autarky.store import Store
 
+    held = Store(args.store)
+    tables = {"flows": held.log(), "macro": held.macro_log()}
     rows = [
         {
             "version": v.version,
@@ -32,8 +34,10 @@ def call(args: argparse.Namespace) -> int:
             "rows_unchanged": v.rows_unchanged,
             "value_usd": v.value_added,
             "sha256": ", ".join(f.sha256[:12] for f in v.files),
+            "table": table,
         }
-        for v in store.Store(args.store).log()
+        for table, versions in tables.items()
+        for v in versions
     ]
     print_frame(pd.DataFrame(rows), args)
     return 0
