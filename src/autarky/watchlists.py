@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import csv
+import datetime
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autarky import registry
 from autarky.codes import check_nomenclature
 from autarky.errors import CardError
+from autarky.tables import LEVELS
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# A year stands for its July: half of it lies before, half after.
+MID_YEAR = 7
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,19 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Naming:
+    """When a group was first named: a month ("2018-05") or, where the source says no more, a year ("2018")."""
+
+    printed: str
+    source: str | None
+
+    def date(self, month: int = MID_YEAR) -> datetime.date:
+        """Return the first day of the month; of a year, that of `month`."""
+        year, _, said = self.printed.partition("-")
+        return datetime.date(int(year), int(said or month), 1)
+
+
+@dataclass(frozen=True)
 class WatchList:
     """A list of codes in groups."""
 
@@ -52,6 +73,16 @@ class WatchList:
     notes: tuple[str, ...]
     published: Mapping[str, Published]
     drivers: Mapping[str, tuple[str, ...]]
+    namings: Mapping[str, Naming]
+
+    @property
+    def named(self) -> dict[str, datetime.date | None]:
+        """Group → when it was first named, a year as its July; None where the list does not say."""
+        return self.named_by(MID_YEAR)
+
+    def named_by(self, month: int) -> dict[str, datetime.date | None]:
+        """As `named`, with another month for a date that is only a year."""
+        return {g: self.namings[g].date(month) if g in self.namings else None for g in self.groups}
 
     @property
     def groups(self) -> dict[str, str]:
@@ -82,14 +113,21 @@ class WatchList:
         ]
 
 
-def load(name: str) -> WatchList:
-    """Return a watch list by id, or from a YAML file of the user's.
+def load(name: str, nomenclature: str | None = None) -> WatchList:
+    """Return a watch list by id, or from a YAML or CSV file of the user's.
+
+    A CSV file has a column `code`, and may have `label`, `group` and `category`; without groups all its codes are one.
+
+    Parameters
+    ----------
+    nomenclature : that of the codes of a CSV file, which cannot say so itself; a card prints its own
 
     Raises
     ------
-    CardError : no such card; a code that is not a quoted string of digits; a code twice; years that do not follow
+    CardError : no such card; a code that is not a quoted string of digits; a code twice; years that do not follow; a
+        date of naming that is none; a CSV file without codes or without a nomenclature
     """
-    card = registry.card("watchlists", name)
+    card = _csv_card(name, nomenclature) if name.endswith(".csv") else registry.card("watchlists", name)
     for needed in ("title", "source", "nomenclature", "groups"):
         if needed not in card:
             raise CardError(f"watch list {name}: `{needed}` is missing")
@@ -113,7 +151,55 @@ def load(name: str) -> WatchList:
         notes=tuple(card.get("notes", ())),
         published=_published(card),
         drivers={g["group"]: tuple(g.get("published_drivers", ())) for g in card["groups"]},
+        namings={g["group"]: _naming(name, g) for g in card["groups"] if g.get("named") is not None},
     )
+
+
+def _csv_card(name: str, nomenclature: str | None) -> dict[str, Any]:
+    """Return a plain list of codes in the shape of a card."""
+    path = Path(name)
+    if not path.is_file():
+        raise CardError(f"{name}: there is no such file")
+    if nomenclature is None:
+        raise CardError(f"{name}: a CSV list does not say what its codes are codes of; name the nomenclature")
+    digits = LEVELS[check_nomenclature(nomenclature)]
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CardError(f"{name}: not UTF-8 at byte {error.start}; save the list as UTF-8") from error
+    reader = csv.DictReader(io.StringIO(text))
+    if "code" not in (reader.fieldnames or ()):
+        raise CardError(f"{name}: expected a column `code`, found {', '.join(reader.fieldnames or ['none'])}")
+    rows = [{k: (v or "").strip() for k, v in row.items() if isinstance(k, str)} for row in reader]
+    if not rows:
+        raise CardError(f"{name}: no codes below the header")
+    groups: dict[str, dict[str, Any]] = {}
+    for number, row in enumerate(rows, 2):
+        if not re.fullmatch("[0-9]+", row["code"]) or len(row["code"]) not in digits:
+            raise CardError(
+                f"{name}, row {number}: code {row['code']!r} is not one of {nomenclature} (digits only, "
+                f"{', '.join(map(str, digits))} of them); a spreadsheet may have dropped a leading zero"
+            )
+        title = row.get("group") or path.stem
+        group = groups.setdefault(title, {"group": title, "category": row.get("category") or "", "codes": []})
+        group["codes"].append({"code": row["code"], "label": row.get("label") or ""})
+    return {
+        "id": path.stem,
+        "title": path.stem,
+        "source": path.name,
+        "nomenclature": nomenclature,
+        "groups": list(groups.values()),
+    }
+
+
+def _naming(name: str, group: Mapping[str, Any]) -> Naming:
+    said = group["named"]
+    if not isinstance(said, str) or not re.fullmatch(r"(19|20|21)\d{2}(-(0[1-9]|1[0-2]))?", said):
+        raise CardError(
+            f"watch list {name}, group {group['group']!r}: named {said!r} is not a quoted year or month "
+            'such as "2018" or "2018-05"'
+        )
+    return Naming(said, group.get("named_source"))
 
 
 def _published(card: Mapping[str, Any]) -> dict[str, Published]:
