@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import altair as alt
 import pyarrow.parquet as pq
 import pytest
 from examples import COLUMNS, FRAME, WILD, findings, records
@@ -87,6 +88,18 @@ def test_text_is_escaped_and_stars_are_bold(out):
     assert "<strong>Bold</strong> and &lt;b&gt;&amp;&#34;." in page
     specs = re.findall(r'data-spec="drivers">(.*?)</script>', _page(out), re.DOTALL)
     assert WILD in json.loads(specs[0])["datasets"].popitem()[1][0]["group"]
+
+
+def test_a_chart_with_a_missing_number_is_json_that_a_browser_reads(tmp_path):
+    data = alt.Data(values=[{"x": 1, "y": float("nan")}, {"x": 2, "y": 3.0}])
+    figure = replace(findings().figures[0], name="gap", chart=alt.Chart(data).mark_point().encode(x="x:Q", y="y:Q"))
+    report.write(replace(findings(), figures=(figure,), sections=()), tmp_path)
+    spec = re.search(r'data-spec="gap">(.*?)</script>', _page(tmp_path), re.DOTALL)[1]
+
+    def refuse(constant):
+        raise ValueError(constant)
+
+    assert json.loads(spec, parse_constant=refuse)["data"]["values"][0]["y"] is None
 
 
 def test_tables_can_be_sorted_by_what_is_stored(out):

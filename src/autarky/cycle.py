@@ -170,7 +170,9 @@ def test(series: pd.DataFrame, named: Named, *, window: int = 36) -> CycleTest: 
         else:
             places[group] = (column, at)
     if not places:
-        raise MeasureError("no group can be tested: " + "; ".join(f"{g}: {why}" for g, why in left_out.items()))
+        reasons = {why: [g for g in left_out if left_out[g] == why] for why in left_out.values()}
+        said = "; ".join(f"{why} ({len(held)} groups, first {held[0]})" for why, held in reasons.items())
+        raise MeasureError(f"no group can be tested: {said}")
     columns, at = (np.array(v) for v in zip(*places.values(), strict=True))
     turned = np.arange(size)[:, None] + at
     differences = slopes[(turned - window) % size, columns] - slopes[turned % size, columns]

@@ -79,7 +79,16 @@ def _spec(figure: Figure, synthetic: bool, title: bool) -> dict[str, Any]:
     elif lines:
         spec["title"] = {**look, "text": lines, "fontSize": 13, "fontWeight": "normal", "color": "#444444"}
     spec.pop("$schema", None)
-    return {**spec, "description": figure.title}
+    return {**_without_nan(spec), "description": figure.title}
+
+
+def _without_nan(value: Any) -> Any:
+    """Turn NaN into null: a browser refuses the page's JSON for it."""
+    if isinstance(value, dict):
+        return {k: _without_nan(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(v) for v in value]
+    return None if isinstance(value, float) and value != value else value
 
 
 def _as_list(text: Any) -> list[str]:

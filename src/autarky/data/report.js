@@ -2,7 +2,9 @@
 for (const holder of document.querySelectorAll(".chart")) {
   const spec = document.querySelector(`script[data-spec="${holder.dataset.figure}"]`);
   const options = { mode: "vega-lite", renderer: "svg", actions: false, logLevel: 1 };
-  window.vegaEmbed(holder, JSON.parse(spec.textContent), options).catch((error) => {
+  // Whatever fails in one chart, the others are drawn.
+  const drawn = async () => window.vegaEmbed(holder, JSON.parse(spec.textContent), options);
+  drawn().catch((error) => {
     holder.textContent = `This chart could not be drawn (${error.message}); it is also in figures/${holder.dataset.figure}.svg.`;
   });
 }
