@@ -208,12 +208,12 @@ def _lines(
     ends = shown.to_dict() if labeled else {}
     drawn = [n for n in names if n in ends]
     words = {"x": width + 8, "align": "left", "limit": 185, **HEAD}
-    for name, at in zip(drawn, _spread([height * (1 - ends[n] / top) for n in drawn], 16), strict=True):
+    for name, at in zip(drawn, spread([height * (1 - ends[n] / top) for n in drawn], 16), strict=True):
         layers.append(mark("text", text=name, y=at, color=color[name], **words))
     return alt.layer(*layers).properties(width=width, height=height)
 
 
-def _spread(places: Sequence[float], apart: float) -> list[float]:
+def spread(places: Sequence[float], apart: float) -> list[float]:
     """Move places on a line as little as it takes to keep them `apart`, keeping their order."""
     order = sorted(range(len(places)), key=lambda i: (places[i], i))
     moved = [places[i] for i in order]

@@ -62,13 +62,15 @@ class Section:
 class Part:
     """What one part of a study adds to its findings, in the report's order.
 
-    `sure` holds paragraphs on how far the part's figures can be trusted, for the section that gathers them.
+    `sure` holds paragraphs on how far the part's figures can be trusted, for the section that gathers them; `sources`
+    the ids of the sources whose flows it used beyond those that the study looks at.
     """
 
     sections: tuple[Section, ...] = ()
     tables: tuple[Table, ...] = ()
     figures: tuple[Figure, ...] = ()
     sure: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

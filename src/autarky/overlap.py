@@ -200,10 +200,10 @@ def _shared(
     both = parts["left"][parts["left"].index.isin(parts["right"].index)]
     value = both.groupby(level=0).sum()
     sides = {
-        side: codes.groupby(match)[["label", "group"]].agg(lambda v: " / ".join(dict.fromkeys(v)))
+        side: codes.groupby(match)[["label", "group"]].agg(lambda v: " / ".join(dict.fromkeys(v))).add_suffix(f"_{side}")
         for side, codes in lists.items()
     }
-    frame = sides["left"].join(sides["right"], how="inner", lsuffix="_left", rsuffix="_right")
+    frame = sides["left"].join(sides["right"], how="inner")
     frame = frame.assign(value_usd=value.reindex(frame.index)).rename_axis(index="code").reset_index()
     for side in ("left", "right"):
         total = row[f"{side}_usd"]

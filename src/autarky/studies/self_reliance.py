@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from autarky import breaks as code_changes
-from autarky import chains, engine, grouping, screens, watchlists
+from autarky import chains, controls, engine, grouping, screens, watchlists
 from autarky.errors import CodeError, NoDataError
 from autarky.findings import Findings
-from autarky.studies._self_reliance import columns, groups, stockpiling_part, words
+from autarky.studies._self_reliance import (
+    adjusted_part,
+    changes_part,
+    columns,
+    cycle_part,
+    end_use,
+    groups,
+    overlap_part,
+    stockpiling_part,
+    words,
+)
 from autarky.studies._self_reliance.scope import Given, Scope
 from autarky.tables import WORLD, Condition, Flows, Ledger
 
@@ -23,6 +34,8 @@ CHOICES = {
     "windows": ("ignored", "printed"),
     "combined": ("split", "as-is"),
     "absent": ("absent", "zero"),
+    "annual": ("reported", "mirror"),
+    "dual_use": ("first", "split", "separate"),
 }
 # Published as one figure by the reporter's customs office: (month without a figure, month with the figure of both).
 COMBINED = {"CHN": [("2020-01", "2020-02")]}
@@ -63,6 +76,14 @@ def run(
     windows: str = "ignored",
     breaks: str = "as-is",
     counterfactual: str = "naughton-fang-2025",
+    other: str = "naughton-fang-2025-batch2",
+    annual: str = "reported",
+    annual_source: str | None = None,
+    dual_use: str = "first",
+    classification: str = "wits-printed-naughton-fang-2025",
+    indices: str | None = None,
+    gdp_source: str | None = None,
+    reference: str | None = None,
     macro: Macro | None = None,
     replicates: int = 1000,
     seed: int = 2025,
@@ -82,6 +103,13 @@ def run(
     windows : "ignored": a code counts whenever it is reported; "printed": only in the years that the list prints
     breaks : codes that begin or end in the window: "as-is"; "chained" and "dropped" by the reviewed chains of the list
     counterfactual : id of a card: which series are held against which baseline
+    other : a second watch list (id, YAML or CSV) whose overlap in value is told
+    annual : "reported": aggregates by end use from the reporter's own annual rows; "mirror": from its partners' exports
+    annual_source, gdp_source : which source of annual flows and of GDP, where the store has several
+    dual_use : where goods of two end uses are counted: "first", "split" or "separate"
+    classification : id of a classification, or a CSV of product and category, to hold against BEC
+    indices : CSV of monthly indices by category, to roll annual aggregates forward
+    reference : directory of the reference tables
     macro : GDP and exchange rates of the store
     replicates, seed : of the bootstrap
 
@@ -115,12 +143,29 @@ def run(
         "notes": pd.DataFrame({"note": list(listed.notes)}, dtype="str"),
     }
     if second is not None:
-        frames["batch2"] = second
+        frames["batch2"] = groups.long(second[1], "group")
     origins = tuple(o for o in flows.origins if o.id in set(chosen.coverage["source"]))
     scope = Scope(reporter, partner or _only_partner(chosen, con), grouped, listed, rules, origins, absent, replicates)
     given = Given(flows, chosen, con, scope, series, table, macro, ledger, words.source_line(scope))
-    parts = {"stockpiling": stockpiling_part.part(given, counterfactual)}
+    annual_rows: dict[str, Any] = {
+        "mirror": annual == "mirror",
+        "annual_source": annual_source,
+        "gdp_source": gdp_source,
+        "combined": tuple(pairs),
+        "reference": reference,
+    }
+    parts = {
+        "end_use": end_use.part(
+            given, dual_use=dual_use, classification=classification, indices=indices, **annual_rows
+        ),
+        "overlap": overlap_part.part(given, watchlists.load(other), windows=windows),
+        "cycle": cycle_part.part(given, second=second),
+        "changes": changes_part.part(given, _actions()),
+        "stockpiling": stockpiling_part.part(given, counterfactual),
+        "adjusted": adjusted_part.part(given, **annual_rows),
+    }
     own = words.sections(scope, frames, tuple(said for part in parts.values() for said in part.sure))
+    used = _of_sources(flows, {s for part in parts.values() for s in part.sources} | set(chosen.coverage["source"]))
     contents = {name: (section,) for name, section in own.items()} | {n: p.sections for n, p in parts.items()}
     return Findings(
         study="self-reliance",
@@ -130,8 +175,8 @@ def run(
         tables=(*columns.tables(scope, frames), *(t for part in parts.values() for t in part.tables)),
         figures=(*groups.figures(frames, rules, scope), *(f for part in parts.values() for f in part.figures)),
         ledger=ledger,
-        origins=(*origins, *(macro.origins if macro else ())),
-        files=(*chosen.files, *(macro.files if macro else ())),
+        origins=(*used.origins, *(macro.origins if macro else ())),
+        files=(*used.files, *(macro.files if macro else ())),
         parameters={
             "reporter": reporter,
             "partner": partner,
@@ -146,10 +191,17 @@ def run(
             "windows": windows,
             "breaks": breaks,
             "counterfactual": counterfactual,
+            "other": other,
+            "annual": annual,
+            "annual_source": annual_source,
+            "dual_use": dual_use,
+            "classification": classification,
+            "indices": indices,
+            "gdp_source": gdp_source,
             "replicates": replicates,
             "seed": seed,
         },
-        synthetic=any(o.synthetic for o in origins),
+        synthetic=any(o.synthetic for o in used.origins),
     )
 
 
@@ -189,3 +241,15 @@ def _only_partner(flows: Flows, con: Any) -> str | None:
     table = flows.table.select("partner").distinct().limit(2)
     found = engine.rows(con, table)["partner"].to_pylist()
     return found[0] if len(found) == 1 and found[0] != WORLD else None
+
+
+def _of_sources(flows: Flows, sources: set[str]) -> Flows:
+    """Return what is told of the flows of some sources: their cards and files."""
+    held = flows.coverage[flows.coverage["source"].isin(sources)]
+    return replace(flows, coverage=held, origins=tuple(o for o in flows.origins if o.id in sources))
+
+
+def _actions() -> pd.DataFrame:
+    """Return the dated actions of the registry of export controls."""
+    dated = controls.load().timeline().rename(columns={"action": "id"})
+    return dated[["id", "effective", "issuer", "title"]].drop_duplicates("id")

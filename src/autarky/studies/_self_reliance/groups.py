@@ -130,15 +130,16 @@ def second_list(
     combined: list[tuple[str, str]],
     watchlist: str,
     absent: str,
-) -> pd.DataFrame | None:
-    """Return the series of the second list (figure 3 of the paper), where the data have any of its codes."""
+) -> tuple[watchlists.WatchList, pd.DataFrame] | None:
+    """Return the second list and its monthly series (figure 3 of the source), where the data have any of its codes."""
     if not watchlist.startswith("naughton-fang-2025"):
         return None
+    other = watchlists.load(BATCH2)
     try:
-        second = grouping.group(chosen, con, watchlists.load(BATCH2), since, until, windows, combined, Ledger())
+        second = grouping.group(chosen, con, other, since, until, windows, combined, Ledger())
     except NoDataError:
         return None
-    return long(completed(second.groups(), absent, Ledger()), "group")
+    return other, completed(second.groups(), absent, Ledger())
 
 
 def figures(frames: dict[str, pd.DataFrame], rules: screens.Screen, scope: Scope) -> tuple[Figure, ...]:
