@@ -6,20 +6,20 @@ Four windows follow from the two dates, in whole months::
                   first announced ──┘  └── first month wholly under the control
 
 The counterfactual is a `StockpilingModel` of the baseline: ordinary least squares on a trend and months of the year,
-projected over the other three; the difference of a window has an interval that holds the doubt of the coefficients and the
-autocorrelation of the disturbances (`forecasts`).  The months before the announcement are kept out of the baseline, as who
-expects a control buys early.
+projected over the other three; the difference of a window has an interval that holds the doubt of the coefficients
+and the autocorrelation of the disturbances (`forecasts`).  The months before the announcement are kept out of the
+baseline, as who expects a control buys early.
 
-That the interval is right rests on the model.  Placebo dates do not: the whole design is moved back month by month to dates
-on which nothing happened, and the difference is set among those,
+That the interval is right rests on the model.  Placebo dates do not: the whole design is moved back month by month to
+dates on which nothing happened, and the difference is set among those,
 
     p = (1 + number of placebo dates at which |difference / half-width| is at least the event's) / (1 + placebo dates),
 
 two-sided.  Placebo windows overlap one another, so they are fewer looks at the past than their number says.
 
 MacKinlay, A. C. (1997), "Event Studies in Economics and Finance", Journal of Economic Literature 35(1), 13–39.
-Abadie, A., Diamond, A. & Hainmueller, J. (2010), "Synthetic Control Methods for Comparative Case Studies", Journal of the
-American Statistical Association 105(490), 493–505 (placebo dates and the p-value).
+Abadie, A., Diamond, A. & Hainmueller, J. (2010), "Synthetic Control Methods for Comparative Case Studies", Journal of
+the American Statistical Association 105(490), 493–505 (placebo dates and the p-value).
 """
 
 from __future__ import annotations
@@ -128,7 +128,10 @@ class EventStudy:
         yield "as reported", self
         yield ("no trend", replace(self, trend=False)) if self.trend else ("trend", replace(self, trend=True))
         yield ("levels", replace(self, log=False)) if self.log else ("logarithms", replace(self, log=True))
-        yield "logarithms, no trend" if not self.log else "levels, no trend", replace(self, log=not self.log, trend=False)
+        yield (
+            "logarithms, no trend" if not self.log else "levels, no trend",
+            replace(self, log=not self.log, trend=False),
+        )
         longer = self.event.baseline + 12
         yield f"baseline of {longer} months", replace(self, event=replace(self.event, baseline=longer))
 
@@ -141,25 +144,35 @@ class EventFit:
     series: pd.Series[float]
     model: StockpilingFit
 
-    def windows(self) -> pd.DataFrame:
+    def windows(self, *, placebos: bool = True) -> pd.DataFrame:
         """Return a row a window (before, announced, after).
+
+        Parameters
+        ----------
+        placebos : whether to look at placebo dates; without them there is no p-value, and it takes a twentieth of the
+            time
 
         Returns
         -------
-        window, first, last (months), months (with a value, those that count), actual, projection (sums over them),
-        difference (actual − projection) with low and high; share (difference / projection) with share_low and share_high;
-        placebo_p, placebos (number of dates); reason (why a figure is null).  In the unit of the series
+        window, first, last (months), months (with a value: these count), actual, projection (sums over them),
+        difference (actual − projection) with low and high; share (difference / projection) with share_low and
+        share_high; placebo_p, placebos (number of dates); reason (why a figure is null).  In the unit of the series
         """
-        return pd.DataFrame([self._row(name) for name in WINDOWS], columns=list(COLUMNS))
+        return pd.DataFrame([self._row(name, placebos) for name in WINDOWS], columns=list(COLUMNS))
 
     def path(self) -> pd.DataFrame:
-        """Return month by month, from the first of the baseline to the last after: actual, projection, low, high, window.
+        """Return, from the first of the baseline to the last month after: actual, projection, low, high, window.
 
         The interval is of single months, and null in the baseline.
         """
         start, end = self._window("baseline")[0], self._window(AFTER)[1]
         index = pd.period_range(start, end, freq="M")
-        names = {m: n for n in ("baseline", *WINDOWS) if (w := self.study.event.window(n)) for m in pd.period_range(*w, freq="M")}
+        names = {
+            m: n
+            for n in ("baseline", *WINDOWS)
+            if (w := self.study.event.window(n))
+            for m in pd.period_range(*w, freq="M")
+        }
         frame = pd.DataFrame({"actual": self.series.reindex(index), "projection": self.model.projection.reindex(index)})
         ahead = self.model.design.frame.index[self.model.ahead]
         low, high = self.model.bounds(np.eye(len(ahead)), self.study.level)
@@ -168,8 +181,8 @@ class EventFit:
 
     @cached_property
     def placebos(self) -> pd.DataFrame:
-        """The same windows at dates on which nothing happened: back (months), treated (the month), window, difference, share,
-        ratio (difference over half-width).
+        """The same windows at dates on which nothing happened: back (months), treated (the month), window, difference,
+        share, ratio (difference over half-width).
 
         A placebo date counts when its design is wholly inside the series and over before the event's `before` begins.
         """
@@ -182,6 +195,11 @@ class EventFit:
                 rows += list(self._placebo(back))
         return pd.DataFrame(rows, columns=["back", "treated", "window", "difference", "share", "ratio"])
 
+    def ratio(self, window: str) -> float:
+        """Difference over half-width of one window of the event; nan when it is undefined."""
+        found = _excess(self.model, self.study, window, 0)
+        return _ratio(found) if found is not None else float("nan")
+
     def _placebo(self, back: int) -> Iterator[tuple[object, ...]]:
         try:
             model = _fitted(self.study, self.series, back)
@@ -193,7 +211,7 @@ class EventFit:
             if found is not None and found.estimate is not None:
                 yield back, self.study.event.treated - back, name, found.estimate, found.share, _ratio(found)
 
-    def _row(self, name: str) -> dict[str, object]:
+    def _row(self, name: str, placebos: bool) -> dict[str, object]:
         event = self.study.event
         span = event.window(name)
         if span is None:
@@ -206,12 +224,12 @@ class EventFit:
         row: dict[str, object] = {
             "window": name, "first": span[0], "last": span[1], "months": found.months, "actual": found.actual,
             "projection": found.projection, "difference": found.estimate, "low": found.low, "high": found.high,
-            "share": found.share, "reason": found.reason, **self._p(name, found),
+            "share": found.share, "reason": found.reason, **(self._p(name, found) if placebos else {"placebos": 0}),
         }  # fmt: skip
         return row | self._share_interval(found)
 
     def _share_interval(self, found: Excess) -> dict[str, object]:
-        """Interval of the share: of the difference in levels, of the ratio in logarithms, where it is never below −100%."""
+        """Interval of the share: of the difference in levels; in logarithms of the ratio, never below −100%."""
         if found.share is None or found.low is None or found.high is None:
             return {}
         actual, projection = float(found.actual or 0.0), float(found.projection or 0.0)
@@ -235,7 +253,8 @@ class EventFit:
 def _fitted(study: EventStudy, series: pd.Series[float], back: int) -> StockpilingFit:
     """Fit the baseline, moved back; months after the design are not looked at."""
     span, last = study.event.window("baseline", back), study.event.window(AFTER, back)
-    assert span is not None and last is not None, "baseline and after have a month or more"
+    assert span is not None, "a baseline has a month or more"
+    assert last is not None, "after has a month or more"
     # A month that is absent is null, and one outside the series too: the model says how many it used.
     end = min(last[1], series.index.max()) if len(series) else last[1]
     frame = series.reindex(pd.period_range(span[0], end, freq="M")).to_frame(VALUE)
