@@ -2,6 +2,7 @@
 
     python benchmarks/checks.py measure REFERENCE FOUND ONE-IN
     python benchmarks/checks.py ingest  REFERENCE-DIRECTORY FOUND-DIRECTORY
+    python benchmarks/checks.py convert REFERENCE FOUND ONE-IN
 
 Exits 1 and says what differs.  Figures agree when they differ by at most 1e-9 · max(1, |a|).
 """
@@ -43,6 +44,37 @@ def measure(reference: str, found: str, one_in: str) -> str | None:
     return None
 
 
+def convert(reference: str, found: str, one_in: str) -> str | None:
+    """Compare rows and totals of all, and value and weight of a sample of keys (one in `one_in`)."""
+    con = duckdb.connect()
+    con.execute("SET enable_progress_bar = false")
+    totals = "count(*), count(weight_kg), sum(value_usd), sum(weight_kg)"
+    all_of = [con.execute(f"SELECT {totals} FROM '{path}'").fetchone() for path in (reference, found)]
+    for name, a, b in zip(("rows", "known weights", "value", "weight"), *all_of, strict=True):
+        if a is None or b is None or abs(a - b) > TOLERANCE * max(1, abs(a)):
+            return f"{name}: {b}, expected {a}"
+    keys = "period, reporter, partner, area, nomenclature, product"
+    for name, path in (("a", reference), ("b", found)):
+        con.execute(f"""CREATE VIEW {name} AS SELECT {keys}, value_usd AS v, weight_kg AS w FROM '{path}'
+            WHERE hash(reporter, product) % {int(one_in)} = 0""")
+    same = " AND ".join(f"a.{key.strip()} IS NOT DISTINCT FROM b.{key.strip()}" for key in keys.split(","))
+    near = " AND ".join(
+        f"(a.{c} IS NOT DISTINCT FROM b.{c} OR coalesce(abs(a.{c} - b.{c}) <= {TOLERANCE} * greatest(1, abs(a.{c})), "
+        "false))"
+        for c in "vw"
+    )
+    bad, compared, example = con.execute(f"""
+        SELECT count(*) FILTER (NOT right_), count(*),
+            any_value([reporter, partner, product, v_a::VARCHAR, v_b::VARCHAR]) FILTER (NOT right_)
+        FROM (SELECT coalesce(a.reporter, b.reporter) AS reporter, coalesce(a.partner, b.partner) AS partner,
+            coalesce(a.product, b.product) AS product, a.v AS v_a, b.v AS v_b,
+            a.reporter IS NOT NULL AND b.reporter IS NOT NULL AND {near} AS right_ FROM a FULL JOIN b ON {same})
+        """).fetchone()
+    if bad or not compared:
+        return f"{bad:,} of {compared:,} sampled keys differ, as {example}"
+    return None
+
+
 def ingest(reference: str, found: str) -> str | None:
     """Compare rows, products, value and quantity of two directories of Parquet files, ours or CEPII's columns."""
     one, other = (_totals(Path(path)) for path in (reference, found))
@@ -68,7 +100,7 @@ def _totals(directory: Path) -> tuple[float, ...]:
 def main() -> int:
     """Run one check."""
     what, *rest = sys.argv[1:]
-    wrong = {"measure": measure, "ingest": ingest}[what](*rest)
+    wrong = {"measure": measure, "ingest": ingest, "convert": convert}[what](*rest)
     if wrong:
         print(wrong)
     return 1 if wrong else 0

@@ -1,9 +1,11 @@
 """A panel with the size, layout and skew of CEPII's BACI, for timing: invented, seeded, and the same for every seed.
 
     python benchmarks/panel.py DIR --years 5 --rows 11000000 --seed 1
+    python benchmarks/panel.py DIR --edition HS2017      # the codes of an edition, from the reference tables
 
 Files, columns and order are CEPII's: `BACI_HS92_Y2020_V202601.csv`, columns t,i,j,k,v,q, rows in the order t,i,j,k,
-v in thousand USD and q in tonnes with three decimals, an unknown q as a padded `NA`.  No figure in it is real.
+v in thousand USD and q in tonnes with three decimals, an unknown q as a padded `NA`.  No figure in it is real; codes
+are real only with `--edition`.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from autarky import codes
+from autarky import codes, references
+from autarky.errors import CodeError
 
 FIRST_YEAR = 2020
 ROWS = 11_000_000
@@ -33,9 +36,9 @@ VALUES = 1.1
 Floats = npt.NDArray[np.float64]
 
 
-def name_of(year: int) -> str:
+def name_of(year: int, edition: str = "HS1992") -> str:
     """Return CEPII's name of one year's file."""
-    return f"BACI_HS92_Y{year}_V202601.csv"
+    return f"BACI_HS{edition[-2:]}_Y{year}_V202601.csv"
 
 
 def write(
@@ -47,19 +50,22 @@ def write(
     countries: int = COUNTRIES,
     products: int = PRODUCTS,
     first: int = FIRST_YEAR,
+    edition: str | None = None,
 ) -> list[Path]:
     """Write `years` files of exactly `rows` rows each and return their paths.
 
     A year draws its rows without replacement from all (exporter, importer, product) with two different countries; the
     chance of a cell grows with the weights of the three, so that few goods come from everywhere and many from few.
+    With `edition` the products are all HS6 of it, else `products` invented ones.
     """
-    if rows > countries * (countries - 1) * products // 2:
-        raise SystemExit(f"{rows:,} rows are more than half of the cells: {countries} countries, {products} products")
+    goods = edition_codes(edition) if edition else product_codes(products)
+    if rows > countries * (countries - 1) * len(goods) // 2:
+        raise SystemExit(f"{rows:,} rows are more than half of the cells: {countries} countries, {len(goods)} products")
     directory.mkdir(parents=True, exist_ok=True)
-    numbers, goods = country_codes(countries), product_codes(products)
+    numbers = country_codes(countries)
     draw = np.random.default_rng(seed)
     exporter, importer = (_zipf(draw, countries, exponent) for exponent in (EXPORTERS, IMPORTERS))
-    good = _zipf(draw, products, GOODS)
+    good = _zipf(draw, len(goods), GOODS)
     scale = _scale(exporter, importer, good, rows)
     con = duckdb.connect(config={"memory_limit": "2GB", "temp_directory": str(directory / "spill")})
     paths = []
@@ -71,7 +77,7 @@ def write(
         quantity = np.maximum(value * draw.random(rows) ** 2, 0.001)
         quantity[draw.random(rows) < UNKNOWN_QUANTITY] = np.nan
         table = pa.table({"i": numbers[i], "j": numbers[j], "k": goods[k], "v": value, "q": quantity})
-        paths.append(directory / name_of(year))
+        paths.append(directory / name_of(year, edition or "HS1992"))
         _write_year(con, table, paths[-1], year)
     con.close()
     return paths
@@ -92,6 +98,16 @@ def product_codes(count: int) -> npt.NDArray[np.int32]:
     chapters = [c for c in range(1, 98) if c != 77]
     found = [c * 10_000 + (1 + nth // 4) * 100 + (1 + nth % 4) * 10 for nth in range(360) for c in chapters][:count]
     return np.array(sorted(found), dtype=np.int32)
+
+
+def edition_codes(edition: str) -> npt.NDArray[np.int32]:
+    """Return all HS6 of an edition, ascending, from the reference tables; goods not specified (99) are left out."""
+    try:
+        held = references.load("nomenclature", nomenclature=edition).to_pandas()
+    except CodeError as error:
+        raise SystemExit(str(error)) from error
+    own = held.loc[(held["level"] == 6) & ~held["code"].str.startswith("99"), "code"]
+    return np.sort(own.astype("int32").to_numpy())
 
 
 def _zipf(draw: np.random.Generator, count: int, exponent: float) -> Floats:
@@ -151,6 +167,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--countries", type=int, default=COUNTRIES)
     parser.add_argument("--products", type=int, default=PRODUCTS)
+    parser.add_argument("--edition", metavar="HS2017", help="the codes of this edition in place of invented ones")
     args = parser.parse_args(argv)
     start = time.perf_counter()
     options = {name: value for name, value in vars(args).items() if name != "directory"}

@@ -37,6 +37,7 @@ PANDAS_PER_ROW = 200
 # Figures are compared for one in so many (reporter, product).
 SAMPLED = 97
 COPY = "DuckDB CSV → Parquet"
+CONVERSION = "\n## Conversion\n"
 
 
 class WrongResult(Exception):
@@ -115,22 +116,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.years, args.rows, args.repeat, products = 2, 200_000, 1, 100
     directory = args.directory or Path(tempfile.mkdtemp(prefix="autarky-bench-"))
     directory.mkdir(parents=True, exist_ok=True)
-    _need_disk(directory, args.years * args.rows * DISK_PER_ROW)
+    need_disk(directory, args.years * args.rows * DISK_PER_ROW)
     work = directory / "work"
     try:
         panel = _panel(directory / "panel", args, products)
         work.mkdir(exist_ok=True)
         jobs = _ingests(panel, work, args.rows)
         for job in jobs:
-            _compete(job, args.repeat, keep={c.output for c in job.contenders[:1]})
+            compete(job, args.repeat, keep={c.output for c in job.contenders[:1]})
         jobs += _measures(work, args.years, args.rows)
         for job in jobs[2:]:
-            _compete(job, args.repeat)
-        starts = [_timed(_autarky("--help"), work / "log").seconds for _ in range(10)]
-        args.out.write_text(_table(jobs, starts, args), encoding="utf-8")
-        _say(f"written: {args.out}")
+            compete(job, args.repeat)
+        starts = [_timed(autarky("--help"), work / "log").seconds for _ in range(10)]
+        args.out.write_text(_table(jobs, starts, args) + conversion_of(args.out), encoding="utf-8")
+        say(f"written: {args.out}")
     except WrongResult as error:
-        _say(f"error: {error}")
+        say(f"error: {error}")
         return 1
     finally:
         if not args.keep:
@@ -141,11 +142,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _say(text: str) -> None:
+def conversion_of(results: Path) -> str:
+    """Return the section that `convert.py` wrote into a table of results, which another run leaves as it is."""
+    text = results.read_text(encoding="utf-8") if results.is_file() else ""
+    return text[text.index(CONVERSION) :] if CONVERSION in text else ""
+
+
+def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _need_disk(directory: Path, size: int) -> None:
+def need_disk(directory: Path, size: int) -> None:
     free = shutil.disk_usage(directory).free
     if free < size:
         raise SystemExit(f"{directory}: {size / 1e9:.1f} GB of disk are needed, {free / 1e9:.1f} GB are free")
@@ -172,13 +179,13 @@ def _panel(directory: Path, args: argparse.Namespace, products: int) -> list[Pat
     return sorted(directory.glob("BACI_*.csv"))[: args.years]
 
 
-def _autarky(*arguments: object) -> list[str]:
+def autarky(*arguments: object) -> list[str]:
     script = Path(sys.executable).with_name("autarky")
     start = [str(script)] if script.is_file() else [sys.executable, "-m", "autarky.cli"]
     return [*start, *map(str, arguments)]
 
 
-def _contender(name: str, output: Path, files: Iterable[Path]) -> list[str]:
+def other(name: str, output: Path, files: Iterable[Path]) -> list[str]:
     return [sys.executable, str(HERE / "contenders.py"), name, str(output), *map(str, files)]
 
 
@@ -189,12 +196,12 @@ def _ingests(panel: list[Path], work: Path, rows: int) -> list[Job]:
         total = len(files) * rows
         own = Contender(
             "autarky ingest",
-            _autarky("ingest", "baci", *files, "--store", work / f"store-{label}"),
+            autarky("ingest", "baci", *files, "--store", work / f"store-{label}"),
             work / f"store-{label}",
             total,
         )
         others = [
-            Contender(title, _contender(name, work / f"{label}-{name}", files), work / f"{label}-{name}", total)
+            Contender(title, other(name, work / f"{label}-{name}", files), work / f"{label}-{name}", total)
             for title, name in (
                 (COPY, "ingest_duckdb"),
                 ("DuckDB CSV → sorted Parquet", "ingest_duckdb_sorted"),
@@ -212,7 +219,7 @@ def _measures(work: Path, years: int, rows: int) -> list[Job]:
     for label, count in (("one", 1), ("all", years)):
         files = sorted((work / f"store-{label}" / "flows").rglob("*.parquet"))
         result = work / f"measure-{label}-autarky.parquet"
-        command = _autarky(
+        command = autarky(
             "measure",
             INDICATORS,
             "--by",
@@ -235,23 +242,23 @@ def _measures(work: Path, years: int, rows: int) -> list[Job]:
             ("pandas", "measure_pandas", fit),
         ):
             target = work / f"{label}-{name}.parquet"
-            contenders.append(Contender(title, _contender(name, target, files[:held]), target, held * rows))
+            contenders.append(Contender(title, other(name, target, files[:held]), target, held * rows))
         title = "one year" if label == "one" else f"{years} years"
         jobs.append(Job(f"Measure four indicators, {title}", "measure", count * rows, contenders, "hand-written SQL"))
     return jobs
 
 
-def _compete(job: Job, repeat: int, keep: Iterable[Path] = ()) -> None:
+def compete(job: Job, repeat: int, keep: Iterable[Path] = ()) -> None:
     """Run all contenders in turn, `repeat` times; check the results of the first round; keep the named outputs."""
     for turn in range(repeat):
         for contender in job.contenders:
-            _remove(contender.output)
+            remove(contender.output)
             run = _timed(contender.command, contender.output.parent / "log")
             contender.runs.append(run)
             spent = f"{run.seconds:.2f} s, processor {run.processor:.2f} s, {run.memory:,.0f} MB"
-            _say(f"{job.title}: {contender.name}: {spent}")
+            say(f"{job.title}: {contender.name}: {spent}")
             if turn:
-                _remove(*({contender.output} - set(keep)))
+                remove(*({contender.output} - set(keep)))
         if not turn:
             reference = job.named(job.reference)
             for contender in job.contenders:
@@ -260,16 +267,16 @@ def _compete(job: Job, repeat: int, keep: Iterable[Path] = ()) -> None:
             # The reference for fewer rows is made for the occasion.
             for contender in (c for c in job.contenders if c.rows < reference.rows):
                 target = reference.output.with_suffix(".part")
-                command = _contender("measure_sql", target, map(Path, contender.command[4:]))
+                command = other("measure_sql", target, map(Path, contender.command[4:]))
                 part = Contender("reference", command, target, contender.rows)
                 _timed(part.command, part.output.parent / "log")
                 _check(job, part, contender)
-                _remove(part.output)
-            _remove(*({c.output for c in job.contenders} - set(keep)))
+                remove(part.output)
+            remove(*({c.output for c in job.contenders} - set(keep)))
 
 
 def _check(job: Job, reference: Contender, contender: Contender) -> None:
-    sample = [str(min(SAMPLED, 1 + job.rows // 100_000))] if job.check == "measure" else []
+    sample = [] if job.check == "ingest" else [str(min(SAMPLED, 1 + job.rows // 100_000))]
     compared = [str(reference.output), str(contender.output), *sample]
     command = [sys.executable, str(HERE / "checks.py"), job.check, *compared]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -293,7 +300,7 @@ def _timed(command: list[str], log: Path) -> Run:
     return Run(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / unit)
 
 
-def _remove(*paths: Path) -> None:
+def remove(*paths: Path) -> None:
     for path in paths:
         if path.is_dir():
             shutil.rmtree(path)
@@ -334,24 +341,7 @@ def _table(jobs: list[Job], starts: list[float], args: argparse.Namespace) -> st
     ]
     lines += [f"| {target} | {found} | {verdict} |" for target, found, verdict in _targets(jobs, starts)]
     for job in jobs:
-        lines += [
-            "",
-            f"## {job.title}: {job.rows:,} rows",
-            "",
-            "| | seconds | processor | ratio | peak memory MB |",
-            "|---|---:|---:|---:|---:|",
-        ]
-        for c in job.contenders:
-            low, high = min(r.seconds for r in c.runs), max(r.seconds for r in c.runs)
-            note = "" if c.rows == job.rows else f" (on {c.rows:,} rows; the ratio is by row)"
-            cells = (
-                f"{c.name}{note}",
-                f"{c.seconds:.2f} ({low:.2f}–{high:.2f})",
-                f"{c.processor:.2f}",
-                f"{job.times(c.name):.2f}",
-                f"{c.memory:,.0f}",
-            )
-            lines.append(f"| {' | '.join(cells)} |")
+        lines += section(job)
     lines += [
         "",
         "## Start",
@@ -361,6 +351,29 @@ def _table(jobs: list[Job], starts: list[float], args: argparse.Namespace) -> st
         "",
     ]
     return "\n".join(lines)
+
+
+def section(job: Job, level: str = "##") -> list[str]:
+    """Return the lines of a job's table."""
+    lines = [
+        "",
+        f"{level} {job.title}: {job.rows:,} rows",
+        "",
+        "| | seconds | processor | ratio | peak memory MB |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for c in job.contenders:
+        low, high = min(r.seconds for r in c.runs), max(r.seconds for r in c.runs)
+        note = "" if c.rows == job.rows else f" (on {c.rows:,} rows; the ratio is by row)"
+        cells = (
+            f"{c.name}{note}",
+            f"{c.seconds:.2f} ({low:.2f}–{high:.2f})",
+            f"{c.processor:.2f}",
+            f"{job.times(c.name):.2f}",
+            f"{c.memory:,.0f}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def _targets(jobs: list[Job], starts: list[float]) -> list[tuple[str, str, str]]:

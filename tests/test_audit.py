@@ -205,6 +205,29 @@ def test_command(cli: Cli, reference: Path, tmp_path: Path) -> None:
     assert "holds no imports of USA by 8-digit codes" in nobody.last
 
 
+def test_two_sources_in_one_store_are_chosen_from(cli: Cli, reference: Path, tmp_path: Path) -> None:
+    store, head = tmp_path / "store", "period,reporter,partner,flow,nomenclature,product,value_usd"
+    for name, value in (("one", 30), ("two", 10)):
+        lines = [f"2020-01,CHN,DEU,import,GACC8,22221000,{value}", "2021-01,CHN,DEU,import,GACC8,22221010,30"]
+        flows = tmp_path / f"{name}.csv"
+        flows.write_text("\n".join([head, *lines, ""]), encoding="utf-8")
+        assert cli("ingest", "tidy", flows, "--store", store, "--set", f"source={name}").code == 0
+    asked = ("audit", card(tmp_path, {"22221000": "", "22221010": ""}), "--since", 2020, "--until", 2023,
+             "--reference", reference, "--format", "csv")  # fmt: skip
+    both = cli(*asked, "--store", store)
+    assert (both.code, both.out) == (2, "")
+    assert "two sources for the same flow: name one with --source (found one, two)" in both.err
+    for name, share in (("one", "0.5"), ("two", "0.25")):
+        found = {r["code"]: r["value_share"] for r in cli(*asked, "--store", store, "--source", name).rows}
+        assert found["22221000"] == share
+    nothing = cli(*asked, "--store", store, "--source", "three")
+    assert (nothing.code, nothing.out) == (1, "")
+    assert "holds no source 'three'" in nothing.err
+    alone = cli(*asked, "--source", "one")
+    assert alone.code == 2
+    assert "add --store DIR" in alone.err
+
+
 @pytest.mark.parametrize("form", ["table", "csv", "json", "parquet"])
 def test_formats(cli: Cli, reference: Path, tmp_path: Path, form: str) -> None:
     target = tmp_path / f"found.{form}"

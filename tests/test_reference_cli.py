@@ -98,7 +98,7 @@ def test_status_of_nothing(cli: Any, tmp_path: Path) -> None:
 
 @pytest.fixture
 def mirror(tmp_path: Path) -> Iterator[str]:
-    """Serve one workbook of the UN by its own name, nothing else."""
+    """Serve one workbook of the UN by its own name; under /busy after one 503, under /half cut in the middle."""
     book = openpyxl.Workbook()
     book.remove(book.active)
     for title, rows in (
@@ -111,13 +111,21 @@ def mirror(tmp_path: Path) -> Iterator[str]:
     book.save(tmp_path / "un.xlsx")
     body = (tmp_path / "un.xlsx").read_bytes()
 
+    asked: list[str] = []
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found = self.path == "/HS2022toHS2017ConversionAndCorrelationTables.xlsx"
-            self.send_response(200 if found else 404)
-            self.send_header("Content-Length", str(len(body) if found else 0))
+            asked.append(self.path)
+            kind, _, file = self.path.removeprefix("/").rpartition("/")
+            found = file == "HS2022toHS2017ConversionAndCorrelationTables.xlsx" and kind in ("", "busy", "half")
+            busy = kind == "busy" and asked.count(self.path) == 1
+            served = (body[: len(body) // 2] if kind == "half" else body) if found and not busy else b""
+            self.send_response(503 if busy else 200 if found else 404)
+            if busy:
+                self.send_header("Retry-After", "0")
+            self.send_header("Content-Length", str(len(served)))
             self.end_headers()
-            self.wfile.write(body if found else b"")
+            self.wfile.write(served)
 
         def log_message(self, *_args: Any) -> None:
             pass
@@ -126,6 +134,21 @@ def mirror(tmp_path: Path) -> Iterator[str]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
+
+
+def test_fetch_from_a_server_that_fails(cli: Any, mirror: str, tmp_path: Path) -> None:
+    """What is there stays there, byte for byte, when a newer copy cannot be had."""
+    asked = ("fetch", "conversion-HS2022-HS2017", "--reference", tmp_path / "ref")
+    busy = cli("reference", *asked, "--base-url", f"{mirror}/busy")
+    assert (busy.code, busy.out) == (0, "")
+    assert "added     conversion-HS2022-HS2017: 1 rows" in busy.err
+    before = {p.name: p.read_bytes() for p in (tmp_path / "ref").iterdir()}
+    for kind, said in (("half", "the workbook is damaged"), ("none", "404")):
+        failed = cli("reference", *asked, "--refresh", "--base-url", f"{mirror}/{kind}")
+        assert (failed.code, failed.out) == (2, "")
+        assert said in failed.err
+        assert "nothing was stored" in failed.err
+    assert {p.name: p.read_bytes() for p in (tmp_path / "ref").iterdir()} == before
 
 
 def test_fetch(cli: Any, mirror: str, tmp_path: Path) -> None:

@@ -379,6 +379,17 @@ def test_files_that_are_something_else(data: bytes, said: str, tmp_path: Path) -
     assert content(tmp_path / "ref") == {}
 
 
+def test_columns_that_are_something_else_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "other.csv"
+    path.write_text("alpha,beta\n1,2\n", encoding="utf-8")
+    with pytest.raises(SourceError, match=r"no known columns \(it begins with alpha, beta\)"):
+        references.add(path, tmp_path / "reference")
+    path.write_text("\n\n", encoding="utf-8")
+    with pytest.raises(SourceError, match=r"no known columns \(it holds no text\)"):
+        references.add(path, tmp_path / "reference")
+    assert not (tmp_path / "reference").exists()
+
+
 def test_a_truncated_workbook(tmp_path: Path) -> None:
     file = workbook(tmp_path / "x.xlsx", un_pages())
     file.write_bytes(file.read_bytes()[:-400])
@@ -486,6 +497,20 @@ def test_a_damaged_card(tmp_path: Path) -> None:
     references.path("conversion", tmp_path / "ref", **CONVERSION).unlink()
     with pytest.raises(SourceError, match="its table is gone"):
         references.load("conversion", tmp_path / "ref", **CONVERSION)
+
+
+def test_a_damaged_table_is_named_and_can_be_added_again(tmp_path: Path) -> None:
+    own, edition = conversion(tmp_path / "pairs.csv", "010121,010121"), {"from_nomenclature": "HS2022"}
+    edition |= {"to_nomenclature": "HS2017"}
+    where = tmp_path / "reference"
+    references.add(own, where)
+    place = references.path("conversion", where, **edition)
+    place.write_bytes(place.read_bytes()[:100])
+    with pytest.raises(SourceError, match=r"the stored table is damaged; delete .*/conversion-HS2022-HS2017\.yml and"):
+        references.load("conversion", where, **edition)
+    (where / "conversion-HS2022-HS2017.yml").unlink()
+    references.add(own, where)
+    assert references.load("conversion", where, **edition).num_rows == 1
 
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:

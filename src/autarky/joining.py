@@ -19,34 +19,78 @@ if TYPE_CHECKING:
 _TEMPORARY: list[tempfile.TemporaryDirectory[str]] = []
 
 
-def joined(con: Any, table: ir.Table, links: pd.DataFrame, coverage: pd.DataFrame) -> ir.Table:
-    """Return flows with one row a key and converted product; computed once, to a file kept while the process lives.
+def joined(
+    con: Any, table: ir.Table, links: pd.DataFrame, coverage: pd.DataFrame, into: str | Path | None = None
+) -> ir.Table:
+    """Return flows with one row a key and converted product; computed once, to a Parquet file.
 
     Parameters
     ----------
     links : from_nomenclature, from_code, to_nomenclature, to_code, weight; reporter and flow where they differ by it
     coverage : that of the flows; it tells what is the same in every row
+    into : the file; default: one that is kept while the process lives
     """
     fixed = _fixed(links, coverage)
-    names = ["from_nomenclature", "from_code", "to_nomenclature", "to_code", "weight"]
-    by = [c for c in ("reporter", "flow") if c in links]
-    told = engine.lookup(con, {c: list(links[c]) for c in [*names, *by]})
+    several = links["from_nomenclature"].nunique() > 1
+    shared = _shared(links)
+    if shared.all():
+        found = _summed(_linked(con, table, links, several), fixed)
+    else:
+        parts = [_alone(_linked(con, table, links[~shared], several), fixed)]
+        if shared.any():
+            some = table.filter(table["product"].isin(sorted(set(links.loc[shared, "from_code"]))))
+            parts.append(_summed(_linked(con, some, links[shared], several), fixed))
+        found = engine.union([p.select(*COLUMNS) for p in parts])
+    return _written(con, found.select(*COLUMNS), into)
+
+
+def _shared(links: pd.DataFrame) -> pd.Series:
+    """Return whether the target of a link is that of others too, so that rows must be added together.
+
+    A key stands once in flows and no flow is in two nomenclatures, so what one code alone becomes is added to nothing.
+    From edition to edition that is most of all, and it need not be grouped; from HS to BEC it is not worth a pass.
+    """
+    shared = links.duplicated(["from_nomenclature", "to_nomenclature", "to_code", *_by(links)], keep=False)
+    return shared | (shared.mean() > 0.5)
+
+
+def _by(links: pd.DataFrame) -> list[str]:
+    return [c for c in ("reporter", "flow") if c in links]
+
+
+def _linked(con: Any, table: ir.Table, links: pd.DataFrame, several: bool) -> ir.Table:
+    """Return a row for each row of flows and link of its code, with `_to_nomenclature`, `_to_code`, `_weight`.
+
+    `several` tells whether the flows are of several nomenclatures, so that a code alone does not name its link.
+    """
+    names = ["from_nomenclature", "from_code", "to_nomenclature", "to_code", "weight", *_by(links)]
+    told = engine.lookup(con, {c: list(links[c]) for c in names})
     told = told.select(**{f"_{c}": told[c] for c in told.columns})
-    on = [table["product"] == told["_from_code"], *[table[c] == told[f"_{c}"] for c in by]]
-    if links["from_nomenclature"].nunique() > 1:
+    on = [table["product"] == told["_from_code"], *[table[c] == told[f"_{c}"] for c in _by(links)]]
+    if several:
         on.append(table.nomenclature == told["_from_nomenclature"])
-    both = table.inner_join(told, on)
+    return table.inner_join(told, on)
+
+
+def _keys(both: ir.Table, fixed: dict[str, ir.Value]) -> dict[str, ir.Value]:
     keys = {c: both[c] for c in ("period", "freq", "reporter", "partner", "area", "flow", "source")}
     keys |= {"nomenclature": both["_to_nomenclature"], "product": both["_to_code"]}
-    keys = {c: k for c, k in keys.items() if c not in fixed}
+    return {c: k for c, k in keys.items() if c not in fixed}
+
+
+def _alone(both: ir.Table, fixed: dict[str, ir.Value]) -> ir.Table:
+    figures = {c: both[c] * both["_weight"] for c in ("value_usd", "weight_kg")}
+    return both.select(**_keys(both, fixed), valuation=both.valuation, **figures).mutate(**fixed)
+
+
+def _summed(both: ir.Table, fixed: dict[str, ir.Value]) -> ir.Table:
     # A weight is a total only if every part has one; a value that is not reported is left out of a sum.
     whole = ibis.cases((both.weight_kg.count() == both.count(), (both.weight_kg * both["_weight"]).sum()))
     figures = {"value_usd": (both.value_usd * both["_weight"]).sum(), "weight_kg": whole}
     if "valuation" not in fixed:
         one = both.valuation.min() == both.valuation.max()
         figures["valuation"] = ibis.cases((one, both.valuation.min()), else_="unknown")
-    found = both.aggregate(by=keys, **figures).mutate(**fixed)
-    return _written(con, found.select(*COLUMNS))
+    return both.aggregate(by=_keys(both, fixed), **figures).mutate(**fixed)
 
 
 def _fixed(links: pd.DataFrame, coverage: pd.DataFrame) -> dict[str, ir.Value]:
@@ -62,10 +106,10 @@ def _fixed(links: pd.DataFrame, coverage: pd.DataFrame) -> dict[str, ir.Value]:
     return fixed
 
 
-def _written(con: Any, table: ir.Table) -> ir.Table:
-    """Compute a table once, to a file that lives as long as the process."""
-    if not _TEMPORARY:
+def _written(con: Any, table: ir.Table, into: str | Path | None) -> ir.Table:
+    """Compute a table once, to a file: the one that is asked for, or one that lives as long as the process."""
+    if not into and not _TEMPORARY:
         _TEMPORARY.append(tempfile.TemporaryDirectory(prefix="autarky-"))
-    path = Path(_TEMPORARY[0].name) / f"converted-{uuid.uuid4().hex}.parquet"
+    path = Path(into) if into else Path(_TEMPORARY[0].name) / f"converted-{uuid.uuid4().hex}.parquet"
     engine.write_parquet(con, table, path)
     return engine.read_parquet(con, [str(path)])

@@ -46,9 +46,10 @@ def read(table: Any) -> tuple[str, pd.DataFrame]:
     found = {n: next((lower[a] for a in aliases if a in lower), None) for n, aliases in NAMES.items()}
     missing = [n for n in ("from_code", "to_code", "weight") if found[n] is None]
     if missing:
+        held_names = ", ".join(map(str, frame.columns)) or "nothing"
         raise CodeError(
-            f"{name}: has no column {' and no column '.join(missing)}; expected from_code, to_code, weight "
-            f"(or code.source, code.target, weight); found {', '.join(map(str, frame.columns))}. {_UNTOUCHED}"
+            f"{name}: has no column {', '.join(missing)}; expected from_code, to_code, weight "
+            f"(or code.source, code.target, weight); found {held_names}. {_UNTOUCHED}"
         )
     held = {n: frame[c] for n, c in found.items() if c is not None}
     import pandas as pd

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from autarky.errors import MeasureError, NoDataError
 from autarky.output import add_output, form_of, print_frame
 
 SUMMARY = "set the codes of a watch list against the yearly lists of its nomenclature"
@@ -17,6 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", type=int, default=2024, metavar="YEAR", help="last year (default: 2024)")
     parser.add_argument("--reference", metavar="DIR", help="where the lists are; see `autarky reference`")
     parser.add_argument("--store", metavar="DIR", help="a store, to fill value_share from")
+    parser.add_argument("--source", metavar="S", help="only this source of the store")
     parser.add_argument("--reporter", default="CHN", metavar="ISO3", help="whose imports (default: CHN)")
     add_output(parser)
 
@@ -24,8 +26,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def call(args: argparse.Namespace) -> int:
     """Print the findings, a row each."""
     from autarky import audit, engine, store
+    from autarky.tables import Condition
 
+    if args.source and not args.store:
+        raise MeasureError(f"--source {args.source} chooses from a store: add --store DIR")
     flows = store.Store(args.store).flows(engine.connect()) if args.store else None
+    if flows and args.source:
+        flows = flows.where([Condition("source", (args.source,))])
+        if flows.coverage.empty:
+            raise NoDataError(f"{args.store} holds no source {args.source!r}; `autarky coverage` shows what it holds")
     frame = audit.audit(
         args.watchlist,
         nomenclature=args.nomenclature,

@@ -125,11 +125,11 @@ def numbers(sheet: Sheet, texts: pd.Series) -> pd.Series:
     return values
 
 
-def unique(sheet: Sheet, frame: pd.DataFrame, keys: list[str], what: str) -> None:
+def unique(sheet: Sheet, frame: pd.DataFrame, keys: list[str], what: str, expected: str = "each once") -> None:
     """Refuse rows that repeat an earlier one in `keys`."""
     again = frame.duplicated(keys)
     values = frame[keys].agg(" → ".join, axis=1) if again.any() else frame[keys[0]]
-    refuse(SourceError, sheet, again, values, f"the same {what} stands in it again", "each once")
+    refuse(SourceError, sheet, again, values, f"the same {what} stands in it again", expected)
 
 
 def refuse(

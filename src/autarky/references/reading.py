@@ -60,9 +60,14 @@ def load(kind: str, reference: str | Path | None = None, **edition: str | int) -
 
 @lru_cache(maxsize=64)
 def _read(name: str) -> pa.Table:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    return pq.ParquetFile(name).read()
+    try:
+        return pq.ParquetFile(name).read()
+    except (pa.ArrowException, OSError) as error:
+        card = Path(name).parent / f"{Path(name).name.split('.')[0]}.yml"
+        raise SourceError(f"{name}: the stored table is damaged; delete {card} and add the file again") from error
 
 
 def listings(nomenclature: str = "GACC8", reference: str | Path | None = None) -> pa.Table:

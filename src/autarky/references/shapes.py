@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autarky.errors import SourceError
+from autarky.errors import SourceError, listed
 from autarky.references.checks import (
     COLUMNS,
     HS,
@@ -78,7 +78,14 @@ def read(path: Path, name: str) -> list[Found]:
     if reasons:
         raise UnknownShape(reasons[0])
     known = "\n".join(f"  - {said}" for _, said in _SHAPES)
-    raise UnknownShape(f"{name}: has no known columns.\n{UNTOUCHED} Known shapes are:\n{known}")
+    raise UnknownShape(f"{name}: has no known columns{_found(path, name)}.\n{UNTOUCHED} Known shapes are:\n{known}")
+
+
+def _found(path: Path, name: str) -> str:
+    """Say what stands where a header is expected, in each sheet."""
+    tops = [next((cells for cells in sheet.rows if any(cells)), ()) for sheet in sheets(path, name)]
+    said = [listed([c for c in cells if c], 8) for cells in tops if any(cells)]
+    return f" (it begins with {'; '.join(said[:3])})" if said else " (it holds no text)"
 
 
 # --- shapes: a function each, None when the sheet's columns are not its own
@@ -262,7 +269,7 @@ def _pairs(sheet: Sheet, kind: str, source: str, target: str, body: pd.DataFrame
         body["relationship"] = ""
     unique(sheet, body, ["from_code", "to_code"], "pair")
     if kind == "conversion":
-        unique(sheet, body, ["from_code"], "from-code: a one-to-one sheet has one target for each;")
+        unique(sheet, body, ["from_code"], "from-code of a one-to-one sheet", "one target for each")
     body = body.assign(from_nomenclature=source, to_nomenclature=target)
     return canonical(kind, {"from_nomenclature": source, "to_nomenclature": target}, body, left_out)
 
