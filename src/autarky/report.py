@@ -157,10 +157,11 @@ def _sections(findings: Findings) -> Iterator[tuple[str, Section]]:
 
 
 def _words(text: str) -> Markup:
-    """Escape a paragraph and let **two stars** set words in bold."""
+    """Escape a paragraph; **two stars** set words in bold, `backticks` a command as such."""
     from markupsafe import Markup, escape
 
-    return Markup(re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", str(escape(text))))
+    bold = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", str(escape(text)))
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", bold))
 
 
 def printed(value: Any, column: Column) -> str:

@@ -164,7 +164,9 @@ def run(
         "stockpiling": stockpiling_part.part(given, counterfactual),
         "adjusted": adjusted_part.part(given, **annual_rows),
     }
-    own = words.sections(scope, frames, tuple(said for part in parts.values() for said in part.sure))
+    changed = groups.breaks_figure(printed, card, absent, scope)
+    sure = tuple(said for part in parts.values() for said in part.sure)
+    own = words.sections(scope, frames, sure, tuple(f.name for f in changed))
     used = _of_sources(flows, {s for part in parts.values() for s in part.sources} | set(chosen.coverage["source"]))
     contents = {name: (section,) for name, section in own.items()} | {n: p.sections for n, p in parts.items()}
     return Findings(
@@ -173,7 +175,11 @@ def run(
         subtitle=words.subtitle(scope),
         sections=tuple(section for name in ORDER if name in contents for section in contents[name]),
         tables=(*columns.tables(scope, frames), *(t for part in parts.values() for t in part.tables)),
-        figures=(*groups.figures(frames, rules, scope), *(f for part in parts.values() for f in part.figures)),
+        figures=(
+            *groups.figures(frames, rules, scope),
+            *changed,
+            *(f for part in parts.values() for f in part.figures),
+        ),
         ledger=ledger,
         origins=(*used.origins, *(macro.origins if macro else ())),
         files=(*used.files, *(macro.files if macro else ())),

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autarky import charts, grouping, patterns, screens, watchlists
+from autarky import breaks as code_changes
+from autarky import breaks_chart, chains, charts, grouping, patterns, screens, watchlists
 from autarky.errors import NoDataError
 from autarky.findings import Figure
 from autarky.studies._self_reliance import words
@@ -155,3 +156,23 @@ def figures(frames: dict[str, pd.DataFrame], rules: screens.Screen, scope: Scope
     if "batch2" in frames:
         made.append(("second-list", charts.monthly(frames["batch2"], "")))
     return tuple(Figure(n, words.FIGURES[n][0], chart, f"{words.FIGURES[n][1]} {source}") for n, chart in made)
+
+
+def breaks_figure(
+    printed: grouping.Grouped, card: chains.Chains | None, absent: str, scope: Scope
+) -> tuple[Figure, ...]:
+    """Return the affected groups before and after; none where no chain has anything to hold on to."""
+    held = set(printed.series["group"])
+    years: dict[str, tuple[int, ...]] = {}
+    for chain in card.chains if card else ():
+        if chain.group in held:
+            years[chain.group] = tuple(sorted({*years.get(chain.group, ()), *chain.years}))
+    if not years:
+        return ()
+    series = {
+        how: completed(code_changes.treated(printed, card, how).groups().reindex(columns=list(years)), absent, Ledger())
+        for how in chains.BREAKS
+    }
+    title, how_to_read = words.FIGURES["code-changes"]
+    chart = breaks_chart.before_after(series, years)
+    return (Figure("code-changes", title, chart, f"{how_to_read} {words.source_line(scope)}"),)

@@ -230,4 +230,4 @@ def _spread(key: tuple[str, pd.Timestamp, pd.Timestamp], table: pd.DataFrame) ->
 
 
 def _sentence(text: str) -> str:
-    return text if text.endswith(".") else f"{text}."
+    return f"{text[:1].upper()}{text[1:].removesuffix('.')}."

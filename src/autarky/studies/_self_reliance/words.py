@@ -33,6 +33,11 @@ FIGURES = {
         "The code that moves each group most",
         "Contribution of one code to its group's growth index; the contributions of all codes of a group add up to the index.",
     ),
+    "code-changes": (
+        "Groups that code changes touch, before and after",
+        "As-is: the list as printed. Chained: codes continued by their successors, split codes taken with their basket. "
+        "Dropped: without the codes whose break no listed code covers.",
+    ),
     "second-list": (
         "Imports of the second list: advanced manufacturing",
         "Sum of the codes of the 2023 list, US dollars a month: monthly values and trailing 12-month mean.",
@@ -69,14 +74,17 @@ def source_line(scope: Scope) -> str:
     return f"Data: {sources(scope)}; list: {scope.listed.id}."
 
 
-def sections(scope: Scope, frames: dict[str, pd.DataFrame], sure: tuple[str, ...]) -> dict[str, Section]:
+def sections(
+    scope: Scope, frames: dict[str, pd.DataFrame], sure: tuple[str, ...], drawn: tuple[str, ...]
+) -> dict[str, Section]:
     """Return the sections of the study's own tables and figures, by name.
 
     Parameters
     ----------
     sure : what the other parts say about how sure their figures are
+    drawn : names of the figures of what code changes do
     """
-    shown_breaks = ("breaks",) if len(frames["breaks"]) else ()
+    shown_breaks = (*drawn, "breaks") if len(frames["breaks"]) else ()
     shown = ("codes", *(("shared",) if len(frames["shared"]) else ()), *(("notes",) if len(frames["notes"]) else ()))
     parts = {
         "measured": Section("What was measured", _measured(scope, frames)),
