@@ -8,7 +8,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from autarky import controls, registry
-from autarky.codes import rows_of
 from autarky.errors import CardError, listed
 
 if TYPE_CHECKING:
@@ -82,8 +81,12 @@ def _fields(where: str, row: Any, wanted: set[str]) -> None:
 @cache
 def hosts() -> Mapping[str, tuple[str, ...]]:
     """Return mineral → the minerals in whose production it is recovered, as far as the source names them."""
-    pairs = [(row["mineral"], row["host"]) for row in rows_of("minerals/hosts")]
-    return {mineral: tuple(host for m, host in pairs if m == mineral) for mineral, _ in pairs}
+    found: dict[str, tuple[str, ...]] = {}
+    for name in registry.names("hosts"):
+        card = registry.card("hosts", name)
+        recovered_with = tuple(row["element"] if "element" in row else row["host"] for row in card["hosts"])
+        found |= dict.fromkeys(card["members"] if "members" in card else [card["mineral"]], recovered_with)
+    return found
 
 
 @cache
