@@ -3,14 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SPARK := $(VENV)/.spark
 
 .PHONY: demo test readme check bench clean
 
 demo: $(READY)
 	$(BIN)/autarky demo --out autarky-demo
 
-test: $(READY)
-	$(BIN)/python -m pytest --ignore tests/test_docs.py
+test: $(READY) $(SPARK)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/test_docs.py
 
 readme: $(READY)
 	$(BIN)/python -m pytest tests/test_docs.py
@@ -27,6 +28,12 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+# Half a gigabyte that is of use only beside Java; without it the tests of Spark are skipped and say so.
+$(SPARK): $(READY) requirements-spark.lock
+	if command -v java >/dev/null; then \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-spark.lock; fi
 	touch $@
 
 clean:

@@ -99,7 +99,7 @@ def test_monthly_chooses_its_unit(scale, unit):
 
 
 def test_labels_are_spread_and_keep_their_order():
-    places = charts._spread([100.0, 101.0, 99.0, 300.0], 16)
+    places = charts.spread([100.0, 101.0, 99.0, 300.0], 16)
     assert sorted(range(4), key=places.__getitem__) == [2, 0, 1, 3]
     assert min(b - a for a, b in itertools.pairwise(sorted(places))) >= 16 - 1e-3
     assert places[3] == 300

@@ -147,7 +147,7 @@ def test_groups_that_cannot_be_tested_are_named_with_the_reason():
     assert set(found.left_out) == {"g1", "g2", "g3"}
     assert "fewer than 75% of the 36 months" in found.left_out["g1"]
     assert "has not 36 months on either side" in found.left_out["g2"]
-    with pytest.raises(MeasureError, match="no group can be tested: .*first g2"):
+    with pytest.raises(MeasureError, match=r"no group can be tested: .*first g2"):
         cycle.test(series[["g2"]], named, window=36)
     with pytest.raises(MeasureError, match="no group has a date"):
         cycle.test(series[["g3"]], named, window=36)

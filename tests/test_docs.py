@@ -40,10 +40,13 @@ def test_readme_session(tmp_path):
         assert done.returncode == 0, f"{command}\n{done.stdout}"
         said = "\n".join(line for line in done.stdout.splitlines()) + ("\n" if done.stdout else "")
         assert checker.check_output(expected, said, doctest.ELLIPSIS), f"{command}\nexpected\n{expected}\ngot\n{said}"
+    said = ""
     for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
         done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, text=True, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
-        assert "herfindahl" in done.stdout
+        said += done.stdout
+    assert "herfindahl" in said
+    assert "% of the projection" in said
 
 
 @pytest.mark.parametrize(

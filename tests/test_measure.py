@@ -208,6 +208,8 @@ def test_wrong_questions(flows):
         measure(flows, ["growth"], ["reporter"], over="partner")
     with pytest.raises(MeasureError, match="asked for twice"):
         measure(flows, ["count", "count"], ["reporter"])
+    with pytest.raises(MeasureError, match="key 'reporter' is asked for twice"):
+        measure(flows, ["count"], ["reporter", "reporter"])
     with pytest.raises(MeasureError, match="there is no field"):
         Condition.parse("colour=red")
     with pytest.raises(MeasureError, match="expected FIELD=VALUE"):

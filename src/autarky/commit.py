@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema
@@ -81,15 +81,22 @@ def ingest(
 
 
 @dataclass
-class _Commit:
+class Transaction:
+    """One new version: the files that it adds, those that it replaces, and what the log says of it."""
+
     root: Path
     con: Any
     workdir: Path
-    reading: reader.Reading
-    source: str
-    settings: str
-    replaced: int = 0
-    unchanged: int = 0
+    # Whether rows change; a version that only lays them out anew says so in the log, for other readers of Delta tables.
+    changes: ClassVar[bool] = True
+
+    def merged(self, held: list[Part]) -> tuple[list[Part], list[Part]]:
+        """Return the parts to add, in the place of work, and those of the store that they replace."""
+        raise NotImplementedError
+
+    def record(self) -> dict[str, Any]:
+        """Return what the log says of the version; see `store.Version`."""
+        raise NotImplementedError
 
     def run(self) -> int:
         """Merge with what the store holds and commit; on any failure remove what was put in place."""
@@ -98,10 +105,10 @@ class _Commit:
         moved: list[Path] = []
         try:
             with engine.failures():
-                added, removed = self._merged(held)
+                added, removed = self.merged(held)
             actions = [self._placed(part, moved) for part in added]
             gone = [_relative(self.root, p) for p in removed]
-            self._commit(delta, actions, [a for a in _removals(delta, gone)])
+            self._commit(delta, actions, [a for a in _removals(delta, gone, self.changes)])
         except (OSError, DeltaError) as error:
             # What fails after the version is written (a checkpoint of the log) takes nothing back.
             if not self._committed(moved):
@@ -124,7 +131,63 @@ class _Commit:
                     break
                 directory.rmdir()
 
-    def _merged(self, held: list[Part]) -> tuple[list[Part], list[Part]]:
+    def written(self, table: ir.Table, placed: dict[str, str | int]) -> Part:
+        """Write rows in the order of the store to a file in the place of work."""
+        path = self.workdir / f"merged-{uuid.uuid4().hex}.parquet"
+        engine.write_parquet(self.con, table.select(*STORED).order_by(*SORTED), path)
+        return described(str(path), placed, self.con)
+
+    def _placed(self, part: Part, moved: list[Path]) -> AddAction:
+        """Move a file to its place and write its coverage beside the table."""
+        name = f"{uuid.uuid4().hex}.parquet"
+        relative = "/".join(f"{c}={part.placed[c]}" for c in PLACED) + f"/{name}"
+        target = (self.root / "flows").resolve() / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(part.path, target)
+        moved.append(target)
+        write_coverage(self.root, name, part)
+        low, high = part.coverage["period"].min(), part.coverage["period"].max()
+        stats = {
+            "numRecords": part.rows,
+            "minValues": {"period": str(low)},
+            "maxValues": {"period": str(high)},
+            "nullCount": {},
+        }
+        values = {c: str(v) for c, v in part.placed.items()}
+        size = target.stat().st_size
+        return AddAction(relative, size, values, int(time.time() * 1000), self.changes, json.dumps(stats))
+
+    def _commit(self, delta: DeltaTable | None, adds: list[AddAction], removes: list[RemoveAction]) -> None:
+        properties = CommitProperties(custom_metadata={METADATA: json.dumps(self.record(), ensure_ascii=False)})
+        schema = Schema.from_arrow(SCHEMA)
+        if delta is None:
+            create_table_with_add_actions(
+                str(self.root / "flows"),
+                schema,
+                adds,
+                mode="error",
+                partition_by=list(PLACED),
+                name="flows",
+                configuration=CONFIGURATION,
+                commit_properties=properties,
+            )
+        else:
+            delta.create_write_transaction(
+                [*adds, *removes], "append", schema, partition_by=list(PLACED), commit_properties=properties
+            )
+
+
+@dataclass
+class _Commit(Transaction):
+    """What a reading adds, merged with what the store holds."""
+
+    reading: reader.Reading
+    source: str
+    settings: str
+    replaced: int = 0
+    unchanged: int = 0
+
+    def merged(self, held: list[Part]) -> tuple[list[Part], list[Part]]:
         """Return the parts to add and the parts that they replace: new rows win over old rows of the same key."""
         parts = self.reading.flows.parts
         removed: dict[str, Part] = {}
@@ -157,57 +220,13 @@ class _Commit:
         figures = [mine[c].identical_to(theirs[c]) for c in ("value_usd", "weight_kg")]
         equal = mine.inner_join(theirs, [*same, *figures])
         self.unchanged += int(engine.rows(self.con, equal.aggregate(n=equal.count()))["n"][0].as_py())
-        return self._written(mine.anti_join(theirs, same), old.placed)
+        return self.written(mine.anti_join(theirs, same), old.placed)
 
     def _joined(self, parts: list[Part]) -> Part:
         tables = [engine.read_parquet(self.con, [p.path]).select(*STORED) for p in parts]
-        return self._written(engine.union(tables), parts[0].placed)
+        return self.written(engine.union(tables), parts[0].placed)
 
-    def _written(self, table: ir.Table, placed: dict[str, str | int]) -> Part:
-        path = self.workdir / f"merged-{uuid.uuid4().hex}.parquet"
-        engine.write_parquet(self.con, table.select(*STORED).order_by(*SORTED), path)
-        return described(str(path), placed, self.con)
-
-    def _placed(self, part: Part, moved: list[Path]) -> AddAction:
-        """Move a file to its place and write its coverage beside the table."""
-        name = f"{uuid.uuid4().hex}.parquet"
-        relative = "/".join(f"{c}={part.placed[c]}" for c in PLACED) + f"/{name}"
-        target = (self.root / "flows").resolve() / relative
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(part.path, target)
-        moved.append(target)
-        write_coverage(self.root, name, part)
-        low, high = part.coverage["period"].min(), part.coverage["period"].max()
-        stats = {
-            "numRecords": part.rows,
-            "minValues": {"period": str(low)},
-            "maxValues": {"period": str(high)},
-            "nullCount": {},
-        }
-        values = {c: str(v) for c, v in part.placed.items()}
-        size = target.stat().st_size
-        return AddAction(relative, size, values, int(time.time() * 1000), True, json.dumps(stats))
-
-    def _commit(self, delta: DeltaTable | None, adds: list[AddAction], removes: list[RemoveAction]) -> None:
-        properties = CommitProperties(custom_metadata={METADATA: json.dumps(self._record(), ensure_ascii=False)})
-        schema = Schema.from_arrow(SCHEMA)
-        if delta is None:
-            create_table_with_add_actions(
-                str(self.root / "flows"),
-                schema,
-                adds,
-                mode="error",
-                partition_by=list(PLACED),
-                name="flows",
-                configuration=CONFIGURATION,
-                commit_properties=properties,
-            )
-        else:
-            delta.create_write_transaction(
-                [*adds, *removes], "append", schema, partition_by=list(PLACED), commit_properties=properties
-            )
-
-    def _record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, Any]:
         flows = self.reading.flows
         return {
             "source": self.source,
@@ -234,7 +253,7 @@ def _relative(root: Path, part: Part) -> str:
     return Path(part.path).relative_to((root / "flows").resolve()).as_posix()
 
 
-def _removals(delta: DeltaTable | None, gone: list[str]) -> Iterator[RemoveAction]:
+def _removals(delta: DeltaTable | None, gone: list[str], changes: bool) -> Iterator[RemoveAction]:
     if delta is None or not gone:
         return
     actions = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
@@ -244,7 +263,7 @@ def _removals(delta: DeltaTable | None, gone: list[str]) -> Iterator[RemoveActio
         yield RemoveAction(
             path=path,
             deletion_timestamp=int(time.time() * 1000),
-            data_change=True,
+            data_change=changes,
             partition_values={c: pairs[c] for c in PLACED},
             size=sizes[path],
         )

@@ -8,12 +8,15 @@ from __future__ import annotations
 import csv
 import re
 import shutil
+import sys
 import tempfile
 import threading
+import uuid
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 import ibis
@@ -26,28 +29,45 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
+    from autarky.spark import Cluster
+
 Progress = Callable[[float], None]
 ROW = "_row"
 # The first level packs nearly as well as the third and costs a third less time.
 _PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
 
 
-def connect(spec: str = "duckdb", *, memory: str = "3GB", spill: Path | None = None) -> Any:
+class Files(NamedTuple):
+    """What a view of a store reads: Parquet files, and the SQL types of the columns that live in their paths."""
+
+    paths: Sequence[str]
+    hive: Mapping[str, str]
+
+
+def connect(spec: str = "duckdb", *, memory: str = "3GB", spill: Path | None = None, route: str | None = None) -> Any:
     """Return an Ibis backend.
 
     Parameters
     ----------
-    spec : "duckdb" (embedded; nothing to install or start)
-    memory : the most that the engine may use before it spills to disk
+    spec : "duckdb" (embedded; nothing to install or start), or "spark://HOST:PORT", the master of a Spark cluster
+    memory : the most that the engine may use before it spills to disk; on a cluster, this machine and each task alike
     spill : directory for what does not fit; default: the system's temporary directory
+    route : how a cluster works, "partitions" or "sql" (see `spark`); default: the question decides
 
     Raises
     ------
-    AutarkyError : an engine that is not built in
+    AutarkyError : an engine that is not built in; a cluster that cannot be joined
     """
-    if spec != "duckdb":
-        raise AutarkyError(f"engine {spec!r}: only 'duckdb' is available in this version")
-    con = ibis.duckdb.connect(memory_limit=memory)
+    if spec.startswith("spark:"):
+        from autarky import spark
+
+        con = spark.connect(spec, memory, route)
+    elif spec != "duckdb":
+        raise AutarkyError(f"engine {spec!r}: expected 'duckdb' or 'spark://HOST:PORT'")
+    elif route:
+        raise AutarkyError(f"route {route!r} is a way for a cluster to work; it needs an engine spark://HOST:PORT")
+    else:
+        con = ibis.duckdb.connect(memory_limit=memory)
     settings = {
         "enable_progress_bar": "true",
         "enable_progress_bar_print": "false",
@@ -56,8 +76,10 @@ def connect(spec: str = "duckdb", *, memory: str = "3GB", spill: Path | None = N
         # the table of countries, and a year of trade then needs gigabytes.
         "disabled_optimizers": "'build_side_probe_side'",
     }
-    if spill:
-        settings["temp_directory"] = _quoted(str(spill))
+    place = spill or Path(tempfile.gettempdir()) / f"autarky-{uuid.uuid4().hex}"
+    settings["temp_directory"] = _quoted(str(place))
+    # The engine makes the directory when it first needs it; nobody else's work is in it.
+    weakref.finalize(con, shutil.rmtree, place, ignore_errors=True)
     for name, value in settings.items():
         run(con, f"SET {name} = {value}")
     return con
@@ -72,7 +94,8 @@ def run(con: Any, sql: str, progress: Progress | None = None) -> list[tuple[Any,
 
 def rows(con: Any, expression: ir.Table) -> pa.Table:
     """Run an expression and return its (small) result as an Arrow table."""
-    table: pa.Table = con.con.sql(compiled(con, expression)).to_arrow_table()
+    with _answered(con, expression) as found:
+        table: pa.Table = con.con.sql(compiled(con, found)).to_arrow_table()
     return table
 
 
@@ -83,7 +106,8 @@ def compiled(con: Any, expression: ir.Table) -> str:
 
 def write_parquet(con: Any, expression: ir.Table, path: Path, progress: Progress | None = None) -> None:
     """Write the result of an expression to a Parquet file, in the order that the expression gives."""
-    run(con, f"COPY ({compiled(con, expression)}) TO {_quoted(str(path))} {_PARQUET}", progress)
+    with _answered(con, expression) as found:
+        run(con, f"COPY ({compiled(con, found)}) TO {_quoted(str(path))} {_PARQUET}", progress)
 
 
 def write(con: Any, expression: ir.Table, path: str, form: str) -> None:
@@ -93,29 +117,38 @@ def write(con: Any, expression: ir.Table, path: str, form: str) -> None:
         "json": "FORMAT json, ARRAY true",
         "parquet": _PARQUET.strip("()"),
     }
-    run(con, f"COPY ({compiled(con, expression)}) TO {_quoted(path)} ({options[form]})")
+    with _answered(con, expression) as found:
+        run(con, f"COPY ({compiled(con, found)}) TO {_quoted(path)} ({options[form]})")
 
 
-def stream(con: Any, expression: ir.Table, form: str, target: Any) -> None:
-    """Stream the result of an expression to an open binary file, through a file on disk: results can be large."""
-    with tempfile.TemporaryDirectory(prefix="autarky-") as directory:
-        path = Path(directory) / f"result.{form}"
-        write(con, expression, str(path), form)
-        with path.open("rb") as source:
-            shutil.copyfileobj(source, target)
+def batches(con: Any, expression: ir.Table) -> pa.RecordBatchReader:
+    """Run an expression and return its result in pieces of the size of a row group; in this process, on any engine."""
+    reader: pa.RecordBatchReader = con.con.sql(compiled(con, expression)).to_arrow_reader(122_880)
+    return reader
+
+
+def in_turn(con: Any, tables: Sequence[ir.Table]) -> list[ir.Table]:
+    """Return tables as they should be asked for: one after another here, all at once on a cluster."""
+    return list(tables) if _cluster(con) is None else [union(tables)]
 
 
 def is_empty(con: Any, expression: ir.Table) -> bool:
     """Whether an expression gives no row."""
-    return bool(rows(con, expression.limit(1)).num_rows == 0)
+    # One row is found here sooner than a cluster is asked.
+    return bool(con.con.sql(compiled(con, expression.limit(1))).to_arrow_table().num_rows == 0)
 
 
 def read_parquet(con: Any, paths: Sequence[str], hive: Mapping[str, str] | None = None) -> ir.Table:
     """Return Parquet files as one table; `hive` gives the SQL types of the columns that live in the paths."""
+    return _view(con, parquet_sql(paths, hive), Files(paths, hive) if hive else None)
+
+
+def parquet_sql(paths: Sequence[str], hive: Mapping[str, str] | None = None) -> str:
+    """Return the query that reads Parquet files; see `read_parquet`."""
     listed = ", ".join(_quoted(p) for p in paths)
     types = ", ".join(f"'{name}': {sql}" for name, sql in (hive or {}).items())
     options = f", hive_partitioning=true, hive_types={{{types}}}" if hive else ", hive_partitioning=false"
-    return _view(con, f"SELECT * FROM read_parquet([{listed}]{options})")
+    return f"SELECT * FROM read_parquet([{listed}]{options})"
 
 
 def lookup(con: Any, columns: Mapping[str, Sequence[Any]]) -> ir.Table:
@@ -124,6 +157,7 @@ def lookup(con: Any, columns: Mapping[str, Sequence[Any]]) -> ir.Table:
     con.con.register(f"{name}_arrow", pa.table(dict(columns)))
     run(con, f"CREATE TEMP TABLE {name} AS FROM {name}_arrow")
     con.con.unregister(f"{name}_arrow")
+    _tell(con, name, "small")
     return con.table(name)
 
 
@@ -257,10 +291,41 @@ def _watched(con: Any, progress: Progress | None) -> Iterator[None]:
         thread.join()
 
 
-def _view(con: Any, sql: str) -> ir.Table:
+def _view(con: Any, sql: str, made: Files | ir.Table | None = None) -> ir.Table:
     name = ibis.util.gen_name("view")
     run(con, f"CREATE TEMP VIEW {name} AS {sql}")
+    _tell(con, name, made)
     return con.table(name)
+
+
+def _cluster(con: Any) -> Cluster | None:
+    """Return a connection to a cluster as what it is; None for an engine in this process."""
+    spark = sys.modules.get("autarky.spark")
+    return con if spark and isinstance(con, spark.Cluster) else None
+
+
+def _tell(con: Any, name: str, made: Files | ir.Table | str | None) -> None:
+    """Say to a cluster how a table was made, so that it can make it as well; None = it cannot."""
+    cluster = _cluster(con)
+    if cluster is not None:
+        cluster.tell(name, made)
+
+
+@contextmanager
+def _answered(con: Any, expression: ir.Table) -> Iterator[ir.Table]:
+    """Give an expression that can be run here: the one given, or, where a cluster has answered it, its answer."""
+    cluster = _cluster(con)
+    if cluster is None or not cluster.takes(expression):
+        yield expression
+        return
+    with tempfile.TemporaryDirectory(prefix="autarky-") as directory:
+        yield cluster.answer(expression, Path(directory) / "answer.parquet")
+
+
+def splits(table: ir.Table) -> bool:
+    """Whether a question about a table is better asked year by year: everywhere but on Spark SQL."""
+    cluster = _cluster(table.get_backend())
+    return cluster is None or cluster.route != "sql"
 
 
 def _quoted(text: str) -> str:
@@ -269,7 +334,7 @@ def _quoted(text: str) -> str:
 
 def once(con: Any, table: ir.Table) -> ir.Table:
     """Return a table whose columns are computed once a row, however often what is built on it names them."""
-    return _view(con, compiled(con, table))
+    return _view(con, compiled(con, table), table)
 
 
 def union(tables: Iterable[ir.Table]) -> ir.Table:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
-from autarky import registry
+from autarky import engine, registry
 from autarky.errors import MeasureError, NoDataError, listed
 from autarky.indicators import Indicator
 from autarky.tables import COLUMNS, FIELDS, KEY, Condition, Flows, column
@@ -29,11 +29,14 @@ class Measures:
     by : the keys
     table : long: the keys, then indicator, value, unit, flag (why the value is null).  `value` is text when one of the
         indicators asked for is a code (top_partner), else float64
+    pieces : the same rows in tables that can be computed one after another, oldest first: one a year where no group
+        spans two years, else one in all
     """
 
     by: tuple[str, ...]
     indicators: tuple[Indicator, ...]
     table: ir.Table
+    pieces: tuple[ir.Table, ...]
 
 
 def measure(
@@ -70,15 +73,18 @@ def measure(
     for found in chosen:
         groups.setdefault(over or found.over, []).append(found)
     flows.check_unmixed(by, list(groups))
-    longs = []
+    longs: dict[int, list[ir.Table]] = {}
     for dimension, members in groups.items():
-        for piece in _pieces(flows, by) if absent == "absent" and dimension != "period" else [flows]:
+        for nth, piece in enumerate(_pieces(flows, by) if _apart(dimension, absent) else [flows]):
             table = _values(piece, by, dimension, absent)
             aggregates = [m for m in members if not m.per_member]
-            if aggregates:
-                longs.append(_long(aggregate(table, by, aggregates), by, aggregates))
-            longs += [_members(table, by, dimension, m) for m in members if m.per_member]
-    return Measures(tuple(by), tuple(chosen), _stacked(longs, by))
+            long = [_long(aggregate(table, by, aggregates), by, aggregates)] if aggregates else []
+            long += [_members(table, by, dimension, m) for m in members if m.per_member]
+            longs.setdefault(nth, []).extend(long)
+    whole = _stacked([table for long in longs.values() for table in long], by)
+    apart = len(longs) > 1 and all(_apart(dimension, absent) for dimension in groups)
+    pieces = tuple(_stacked(long, by) for long in longs.values()) if apart else (whole,)
+    return Measures(tuple(by), tuple(chosen), whole, pieces)
 
 
 def _check(flows: Flows, chosen: list[Indicator], by: Sequence[str], over: str | None, absent: str) -> None:
@@ -87,6 +93,8 @@ def _check(flows: Flows, chosen: list[Indicator], by: Sequence[str], over: str |
     repeated = [i.name for i in chosen if [o.name for o in chosen].count(i.name) > 1]
     if repeated:
         raise MeasureError(f"indicator {repeated[0]!r} is asked for twice")
+    if doubled := [name for name in by if list(by).count(name) > 1]:
+        raise MeasureError(f"key {doubled[0]!r} is asked for twice")
     dimensions = [over] if over else [i.over for i in chosen]
     for name in [*by, *dimensions]:
         if name not in FIELDS or name in ("value_usd", "weight_kg"):
@@ -108,10 +116,17 @@ def _check(flows: Flows, chosen: list[Indicator], by: Sequence[str], over: str |
         raise NoDataError("no data matched; `autarky coverage` shows what the store holds")
 
 
+def _apart(over: str, absent: str) -> bool:
+    """Whether years can be measured apart: a place in the window, or a member that is missing, is of all years."""
+    return absent == "absent" and over != "period"
+
+
 def _pieces(flows: Flows, by: Sequence[str]) -> list[Flows]:
     """Split flows by year where no group spans two: what is grouped at once, and held in memory, stays a year."""
     years = sorted({p.year for p in flows.coverage["period"]})
     if not {"period", "year"} & set(by) or "year" not in flows.table.columns or len(years) < 2:
+        return [flows]
+    if not engine.splits(flows.table):
         return [flows]
     return [flows.where([Condition("year", (str(y),))]) for y in years]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -38,18 +38,38 @@ def form_of(args: argparse.Namespace) -> str:
 
 def print_expression(con: Any, expression: Any, args: argparse.Namespace) -> None:
     """Print an Ibis table; all but Parquet in the order of its keys."""
-    from autarky import engine
+    print_pieces(con, [expression], args)
+
+
+def print_pieces(con: Any, pieces: Sequence[Any], args: argparse.Namespace) -> None:
+    """Print Ibis tables of the same columns, one after another; each, but for Parquet, in the order of its keys."""
+    from autarky import engine, writing
 
     form = form_of(args)
     # Only what people and line-by-line comparisons read is put in order; a Parquet file has none.
-    keys = [c for c in expression.columns if c not in ("value", "unit", "flag", "value_usd", "weight_kg")]
-    table = expression if form == "parquet" else expression.order_by(keys)
+    keys = [c for c in pieces[0].columns if c not in ("value", "unit", "flag", "value_usd", "weight_kg")]
+    tables = engine.in_turn(con, pieces)
+    if form != "parquet":
+        tables = [t.order_by(keys) for t in tables]
     if args.output and form != "table":
-        engine.write(con, table, args.output, form)
+        writing.write(con, tables, args.output, form)
     elif form == "table":
-        print_table(engine.rows(con, table.limit(TABLE_ROWS + 1)).to_pandas(), args)
+        print_table(_first(con, tables), args)
     else:
-        engine.stream(con, table, form, sys.stdout.buffer)
+        writing.stream(con, tables, sys.stdout.buffer, form)
+
+
+def _first(con: Any, tables: Sequence[Any]) -> pd.DataFrame:
+    """Return as many rows as are shown, and one more to tell that there are more."""
+    import pyarrow as pa
+
+    from autarky import engine
+
+    found: list[Any] = []
+    for table in tables:
+        left = TABLE_ROWS + 1 - sum(f.num_rows for f in found)
+        found += [engine.rows(con, table.limit(left))] if left else []
+    return pa.concat_tables(found).to_pandas()
 
 
 def print_frame(frame: pd.DataFrame, args: argparse.Namespace) -> None:

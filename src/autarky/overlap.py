@@ -200,7 +200,9 @@ def _shared(
     both = parts["left"][parts["left"].index.isin(parts["right"].index)]
     value = both.groupby(level=0).sum()
     sides = {
-        side: codes.groupby(match)[["label", "group"]].agg(lambda v: " / ".join(dict.fromkeys(v))).add_suffix(f"_{side}")
+        side: codes.groupby(match)[["label", "group"]]
+        .agg(lambda v: " / ".join(dict.fromkeys(v)))
+        .add_suffix(f"_{side}")
         for side, codes in lists.items()
     }
     frame = sides["left"].join(sides["right"], how="inner")

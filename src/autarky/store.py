@@ -8,10 +8,12 @@
     STORE/macro/ID.parquet               the Delta table of macro series, one file a version
     STORE/staging/                       work of an ingest that is under way; emptied by the next one
     STORE/lock                           one ingest commits at a time
+    STORE/vacuumed.json                  what `autarky store vacuum` freed, and when
 """
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 import os
@@ -109,6 +111,7 @@ class Store:
         if not versions:
             return None
         newest = versions[-1].version
+        _refuse_vacuumed(self.path, newest, "macro")
         delta = DeltaTable(str(self.path / "macro"), version=newest)
         # Without `partitioning`, a directory of the user's named `year=1999` would become a column.
         read = [pq.read_table(file, partitioning=None) for file in live_files(self.path, delta, "macro")]
@@ -121,6 +124,7 @@ class Store:
 
     def parts(self, con: Any) -> list[Part]:
         """Return the files of this version with what they hold."""
+        _refuse_vacuumed(self.path, self._flows_table().version())
         return parts_of(self.path, self._flows_table(), con)
 
     def coverage(self, con: Any) -> pd.DataFrame:
@@ -205,9 +209,35 @@ def log(root: Path, delta: DeltaTable, table: str = "flows") -> list[Version]:
         said["files"] = tuple(FileRecord(**f) for f in said["files"])
         said["origins"] = tuple(Origin(**o) for o in said["origins"])
         said["ledger"] = tuple(LedgerLine(**line) for line in said["ledger"])
-        when = pd.Timestamp(commit["timestamp"], unit="ms", tz="UTC").strftime("%Y-%m-%dT%H:%M:%SZ")
-        versions.append(Version(version=number, when=when, **said))
+        versions.append(Version(version=number, when=moment(commit["timestamp"] / 1000), **said))
     return sorted(versions, key=lambda v: v.version)
+
+
+def moment(seconds: float) -> str:
+    """Return a time, in seconds since 1970, as it is written everywhere: UTC, to the second."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def vacuumed_file(root: Path) -> Path:
+    """Return where it is recorded what a vacuum freed."""
+    return root / "vacuumed.json"
+
+
+def vacuumed(root: Path, table: str = "flows") -> dict[int, str]:
+    """Return the versions of a table that can no longer be read → when their files were freed."""
+    file = vacuumed_file(root)
+    said = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    return {version: entry["when"] for entry in said for version in entry[table]}
+
+
+def _refuse_vacuumed(root: Path, version: int, table: str = "flows") -> None:
+    gone = vacuumed(root, table)
+    if version in gone:
+        which = "of the macro series " if table == "macro" else ""
+        raise AutarkyError(
+            f"{root}: version {version} {which}can no longer be read: `autarky store vacuum` freed its files on "
+            f"{gone[version]}; `autarky log` shows which versions can"
+        )
 
 
 def _commits(place: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -285,12 +285,14 @@ def _holds(table: ir.Table, condition: Condition) -> ir.BooleanValue:
             raise MeasureError(f"{condition.field}={','.join(values)}: expected whole numbers")
         values = [int(v) for v in values]
     if condition.field == "period":
-        values = [str(parse_period(v)) for v in values]
-        target = target.cast("string")
+        values = [parse_period(v) for v in values]
     if condition.field in ("value_usd", "weight_kg") and values:
         raise MeasureError(f"{condition.field}: only missing values can be asked for, as `{condition.field}=`")
     found = target.isin(values) if values else target.isnull() & False
     found = found | target.isnull() if empty else found
+    if condition.field == "period" and not condition.negated:
+        # A store's files are known by their year, so that those of other years are not even opened.
+        found = found & column(table, "year").isin(sorted({v.year for v in values}))
     return ~found if condition.negated else found
 
 

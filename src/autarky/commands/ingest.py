@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from autarky import memory
 from autarky.errors import AutarkyError
 from autarky.output import progress, say
 
@@ -24,12 +25,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rates", metavar="FILE", help="months and CNY per USD, for values in yuan")
     conflict = "what to do with rows that give one key different values (default: error)"
     parser.add_argument("--conflict", choices=("error", "largest"), default="error", help=conflict)
+    memory.add_option(parser)
 
 
 def call(args: argparse.Namespace) -> int:
     """Ingest, and say in one line what was read, kept and refused."""
     from pathlib import Path
 
+    allowed = memory.asked(args)
     from autarky import commit, reader
 
     options = reader.Options(
@@ -40,7 +43,15 @@ def call(args: argparse.Namespace) -> int:
     )
     waiting = "waiting for another ingest into this store to finish"
     with progress() as bar:
-        done = commit.ingest(args.store, args.source, args.paths, options, progress=bar, waiting=lambda: say(waiting))
+        done = commit.ingest(
+            args.store,
+            args.source,
+            args.paths,
+            options,
+            progress=bar,
+            waiting=lambda: say(waiting),
+            memory=allowed,
+        )
     if done.changed and done.known:
         say(f"already ingested, passed over: {', '.join(done.known)}")
     say(done.summary)

@@ -19,10 +19,11 @@ def call(args: argparse.Namespace) -> int:
     """Print the log."""
     import pandas as pd
 
-    from autarky.store import Store
+    from autarky.store import Store, vacuumed
 
     held = Store(args.store)
     tables = {"flows": held.log(), "macro": held.macro_log()}
+    gone = {table: vacuumed(held.path, table) for table in tables}
     rows = [
         {
             "version": v.version,
@@ -35,6 +36,8 @@ def call(args: argparse.Namespace) -> int:
             "value_usd": v.value_added,
             "sha256": ", ".join(f.sha256[:12] for f in v.files),
             "table": table,
+            # When its files were freed, so that it can no longer be read; empty = it can.
+            "vacuumed": gone[table].get(v.version, ""),
         }
         for table, versions in tables.items()
         for v in versions

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from autarky import memory
 from autarky.errors import MeasureError, NoDataError
-from autarky.output import add_output, print_expression
+from autarky.output import add_output, print_pieces
 
 SUMMARY = "measure indicators of every group of flows"
 
@@ -22,7 +23,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_selection(parser)
     absent = "what a missing row is: absent (default), or a zero"
     parser.add_argument("--absent", choices=("absent", "zero"), default="absent", help=absent)
+    memory.add_option(parser)
+    add_engine(parser)
     add_output(parser)
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose what runs the work."""
+    parser.add_argument(
+        "--engine", default="duckdb", metavar="E", help="duckdb (default), or spark://HOST:PORT; see docs/scale.md"
+    )
+    said = "how a cluster works: a DuckDB query a year, or Spark SQL (default: the question decides)"
+    parser.add_argument("--route", choices=("partitions", "sql"), help=said)
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
@@ -38,9 +50,10 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 
 def call(args: argparse.Namespace) -> int:
     """Measure and print."""
+    allowed = memory.asked(args)
     from autarky import engine, measure
 
-    con = engine.connect()
+    con = engine.connect(args.engine, memory=allowed, route=args.route)
     flows = selected(con, args)
     with engine.failures():
         found = measure.measure(
@@ -48,7 +61,7 @@ def call(args: argparse.Namespace) -> int:
         )
         if engine.is_empty(con, flows.table):
             raise NoDataError("no data matched; `autarky coverage` shows what the store holds")
-        print_expression(con, found.table, args)
+        print_pieces(con, found.pieces, args)
     return 0
 
 

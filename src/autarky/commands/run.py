@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from autarky import memory
+from autarky.commands.measure import add_engine
 from autarky.output import say
 
 SUMMARY = "run a study and write its report, tables and figures"
@@ -21,6 +23,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", metavar="P", help="last period, inclusive")
     said = "a number: read this version of the store; a day: the study looks at what held on it"
     parser.add_argument("--as-of", action="append", default=[], metavar="N|DAY", help=said)
+    memory.add_option(parser)
+    add_engine(parser)
     parser.epilog = "A study's own options (--reporter, --partner, --watchlist, …) are shown by `autarky list studies`."
 
 
@@ -28,6 +32,7 @@ def call(args: argparse.Namespace) -> int:
     """Run the study and write what it found."""
     from pathlib import Path
 
+    allowed = memory.asked(args)
     from autarky import engine, registry, report, store
     from autarky.tables import parse_period, parse_until
 
@@ -36,7 +41,7 @@ def call(args: argparse.Namespace) -> int:
     options = _own_options(study, args)
     since = parse_period(args.since) if args.since else None
     until = parse_until(args.until) if args.until else None
-    con = engine.connect()
+    con = engine.connect(args.engine, memory=allowed, route=args.route)
     held = store.Store(args.store, version)
     flows = held.flows(con)
     if _takes_macro(study):

@@ -157,7 +157,7 @@ def alternatives(fit: StockpilingFit, first: str, last: str) -> pd.DataFrame:
 
 
 def _coefficients(fit: StockpilingFit, level: float) -> pd.DataFrame:
-    from scipy import stats  # type: ignore[import-untyped]
+    from scipy import stats
 
     design, dof = fit.design, int(fit.results.df_resid)
     table = pd.DataFrame({"estimate": fit.coefficients, "se": np.sqrt(np.diag(fit.covariance))}, list(design.terms))

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special  # type: ignore[import-untyped]
+from scipy import special
 
 Array = NDArray[np.float64]
 GRID = np.round(np.arange(-0.90, 0.981, 0.02), 2)

@@ -14,6 +14,9 @@ from autarky.studies._control_exposure.scope import Scope, name_of
 TRADE_EXACT, TRADE_ALL, PRODUCTION = "world trade, exact lines", "world trade, all lines", "world production"
 _SHOWN = 3
 
+# Shares that differ by less are a tie: sums differ in the last digit from run to run and from engine to engine.
+TIE = 9
+
 
 def of_unit(scope: Scope, unit: str) -> dict[str, Any]:
     """Return the figures of a unit (mineral and bound, or a line) in the scope's year; None where there is none."""
@@ -90,7 +93,9 @@ def minerals(scope: Scope) -> pd.DataFrame:
     frame = frame.astype({f"{b}_{k}": "float64" for b in ("exact", "named", "all") for k in ("usd", "share")})
     score = frame["named_share"].fillna(frame["all_share"])
     by = score.map(lambda s: "all", na_action="ignore").mask(frame["named_share"].notna(), "named")
-    frame = frame.assign(rank=score.rank(method="min", ascending=False).astype("Int64"), rank_by=by, score=score)
+    frame = frame.assign(
+        rank=score.round(TIE).rank(method="min", ascending=False).astype("Int64"), rank_by=by, score=score
+    )
     order = ["score", "all_usd", "mineral"]
     return frame.sort_values(order, ascending=[False, False, True], ignore_index=True).drop(columns="score")
 
