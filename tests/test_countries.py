@@ -10,6 +10,8 @@ import duckdb
 import pycountry
 import pytest
 
+from autarky import codes
+
 SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 TABLES = {
     "countries.csv": [
@@ -248,3 +250,16 @@ def test_real_gacc_provinces_are_covered():
 def test_real_gacc_regimes_are_covered():
     real = read_shared("gacc", "cc_regimes.csv")
     assert {row["gacc"]: row["name"] for row in table("regimes.csv")} == {row["code"]: row["en"] for row in real}
+
+
+def test_english_names_stand_for_countries_and_agree_with_pycountry():
+    known = codes.areas("any")
+    for row in codes.rows_of("country_aliases"):
+        assert row["iso3"] in codes.area_names(), row
+        assert known[row["name"]] == row["iso3"]
+        try:
+            found = pycountry.countries.lookup(row["name"])
+        except LookupError:
+            continue
+        assert found.alpha_3 == row["iso3"], row
+    assert (known["South Korea"], known["Turkey"], known["World"]) == ("KOR", "TUR", "WLD")

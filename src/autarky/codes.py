@@ -33,14 +33,16 @@ def areas(system: str) -> dict[str, str]:
     Parameters
     ----------
     system : "iso3", "iso2", "m49", "comtrade" (UN Comtrade and BACI), "gacc" (China Customs)
-        or "any" (ISO3, ISO2, then M49 and UN Comtrade's numbers)
+        or "any" (ISO3, ISO2, then M49 and UN Comtrade's numbers, then English names)
 
     Raises
     ------
     CodeError : a system that the table does not have
     """
     if system == "any":
-        return {**areas("comtrade"), **areas("m49"), **areas("iso2"), **areas("iso3")}
+        names = {name: iso3 for iso3, name in area_names().items()}
+        aliases = {row["name"]: row["iso3"] for row in rows_of("country_aliases")}
+        return {**aliases, **names, **areas("comtrade"), **areas("m49"), **areas("iso2"), **areas("iso3")}
     if system not in ("iso3", "iso2", "m49", "comtrade", "gacc"):
         raise CodeError(f"area codes {system!r}: expected iso3, iso2, m49, comtrade, gacc or any")
     known = {code: row["iso3"] for row in rows_of("countries") for code in row[system].split()}

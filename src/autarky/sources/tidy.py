@@ -74,7 +74,12 @@ def parse(con: Any, raw: snapshots.Raw, options: Options, context: dict[str, Any
         if side in fields:
             columns[side] = table[f"_{side}_iso3"]
             problems.append(
-                (columns[side].isnull(), said(side, table[f"_{side}"], "is not a country code (ISO 3166-1 or M49)"))
+                (
+                    columns[side].isnull(),
+                    said(
+                        side, table[f"_{side}"], "is not a country code (ISO 3166-1 or M49), nor a name that is known"
+                    ),
+                )
             )
     columns |= _rest(table, fields, problems)
     constants = _constants(raw, options, [f for f in COLUMNS if f not in columns]) | {"source": source}
@@ -211,7 +216,9 @@ def _constants(raw: snapshots.Raw, options: Options, absent: list[str]) -> dict[
         if side in values:
             known = codes.areas("any")
             if values[side] not in known:
-                raise SourceError(f"--set {side}={values[side]}: not a country code (ISO 3166-1 or M49)")
+                raise SourceError(
+                    f"--set {side}={values[side]}: not a country code (ISO 3166-1 or M49), nor a name that is known"
+                )
             values[side] = known[values[side]]
     if "flow" in values:
         setting(options, "flow", raw, FLOWS)
