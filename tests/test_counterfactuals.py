@@ -7,6 +7,7 @@ import pytest
 import autarky
 from autarky import counterfactuals, registry
 from autarky.errors import CardError
+from autarky.macro import Macro
 
 STUDY = registry.study("self-reliance")
 PANEL = "us-china/us-exports-to-china-monthly-hs6-2013-01_2021-02.parquet"
@@ -122,3 +123,22 @@ def test_a_baseline_that_the_data_do_not_hold_is_told_and_the_rest_of_the_report
     section = next(s for s in found.sections if s.heading == "Imports beyond the projection")
     assert "cannot be fitted here" in section.paragraphs[0]
     assert not section.items
+
+
+def test_two_sources_of_gdp_are_told_apart_and_not_called_none(flows):
+    frame = pd.DataFrame(
+        {
+            **{"name": "gdp_usd", "area": "CHN", "freq": "A", "unit": "USD"},
+            "period": [pd.Timestamp(f"{y}-01-01") for y in range(2013, 2022)] * 2,
+            "value": [1e13 + y**1.5 * 1e11 for y in range(9)] * 2,
+            "source": ["one"] * 9 + ["two"] * 9,
+        }
+    )
+    macro = Macro(frame, (), (), 0)
+    options = {"replicates": 20, "counterfactual": "us-china-2018", "macro": macro}
+    found = STUDY.run(flows, flows.table.get_backend(), **options)
+    said = next(p for s in found.sections for p in s.paragraphs if "Without GDP" in p)
+    assert "one" in said
+    assert "two" in said
+    chosen = STUDY.run(flows, flows.table.get_backend(), gdp_source="two", **options)
+    assert "gdp" in set(frame_of(chosen, "excess_coefficients")["term"])

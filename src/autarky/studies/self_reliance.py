@@ -161,7 +161,7 @@ def run(
         "overlap": overlap_part.part(given, watchlists.load(other), windows=windows),
         "cycle": cycle_part.part(given, second=second),
         "changes": changes_part.part(given, _actions()),
-        "stockpiling": stockpiling_part.part(given, counterfactual),
+        "stockpiling": stockpiling_part.part(given, counterfactual, gdp_source),
         "adjusted": adjusted_part.part(given, **annual_rows),
     }
     changed = groups.breaks_figure(printed, card, absent, scope)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from autarky import counterfactuals, engine, stockpiling_charts
 from autarky.counterfactuals import Counterfactual, Selection, Watched
-from autarky.errors import AutarkyError, MeasureError
+from autarky.errors import MeasureError, NoDataError, TableError
 from autarky.findings import Column, Figure, Part, Section, Table
 from autarky.models.stockpiling import Excess, StockpilingModel
 from autarky.studies._self_reliance import stockpiling_tables as tabulated
@@ -23,19 +23,21 @@ NAMES = {"time": "a trend", "gdp": "GDP of the year", "equipment": "imports of o
 HEADING = "Imports beyond the projection"
 
 
-def part(given: Given, name: str) -> Part:
+def part(given: Given, name: str, gdp_source: str | None = None) -> Part:
     """Return the part of the report on precautionary imports: excess, its interval, and what it depends on.
 
     Parameters
     ----------
     name : id of a counterfactual, or a YAML file of the user's
+    gdp_source : which source of GDP, where the store has several
 
     Raises
     ------
     CardError : the card is malformed
     """
     card = counterfactuals.load(name)
-    fitted = [_fitted(given, card, watched) for watched in card.series]
+    gdp, no_gdp = _gdp(given, gdp_source)
+    fitted = [_fitted(given, card, watched, gdp) for watched in card.series]
     held = [f for f in fitted if f.fit]
     excess = tabulated.excess(fitted)
     if not held:
@@ -51,7 +53,7 @@ def part(given: Given, name: str) -> Part:
     )
     tables = [_table(name, title, frame, columns, under) for name, title, frame, columns in made if len(frame)]
     figures = [figure for f in held for figure in _figures(given, f)]
-    words = (*_words(given, card, fitted), *_found(excess), *[_run_down(f) for f in held])
+    words = (*_words(card, fitted, no_gdp), *_found(excess), *[_run_down(f) for f in held])
     items = (*[f.name for f in figures], *[t.name for t in tables if t.in_report])
     return Part((Section(HEADING, words, items),), tuple(tables), tuple(figures), _sure(held, tables))
 
@@ -62,10 +64,10 @@ def _table(name: str, title: str, frame: pd.DataFrame, columns: tuple[Column, ..
     return Table(name, title, frame[[c.name for c in kept]], kept, note, in_report=name != "excess_path")
 
 
-def _fitted(given: Given, card: Counterfactual, watched: Watched) -> Fitted:
+def _fitted(given: Given, card: Counterfactual, watched: Watched, gdp: pd.Series[float] | None) -> Fitted:
     columns: dict[str, pd.Series[float] | None] = {"value_usd": _series(given, watched.selection)}
     if "gdp" in card.regressors:
-        columns["gdp"] = _gdp(given)
+        columns["gdp"] = gdp
     if "equipment" in card.regressors and card.equipment:
         columns["equipment"] = _series(given, card.equipment)
     frame = pd.DataFrame({n: c for n, c in columns.items() if c is not None}, index=given.scope.grouped.calendar)
@@ -109,16 +111,16 @@ def _products(given: Given, prefixes: tuple[str, ...]) -> pd.Series[float]:
     return pd.Series(frame["value_usd"].to_numpy(dtype="float64"), index=index)
 
 
-def _gdp(given: Given) -> pd.Series[float] | None:
-    """Return each month's GDP of its year, US dollars; null for years that are not in the store."""
+def _gdp(given: Given, source: str | None) -> tuple[pd.Series[float] | None, str]:
+    """Return each month's GDP of its year, US dollars (null for years that are not held); or None and why not."""
     if given.macro is None:
-        return None
+        return None, "The store holds no gross domestic product; `autarky ingest worldbank FILE --store …` adds it."
     try:
-        annual = given.macro.gdp_usd(given.scope.reporter)
-    except AutarkyError:
-        return None
+        annual = given.macro.gdp_usd(given.scope.reporter, source)
+    except (NoDataError, TableError) as error:
+        return None, _sentence(str(error))
     calendar = given.scope.grouped.calendar
-    return pd.Series(calendar.year, index=calendar).map(annual)
+    return pd.Series(calendar.year, index=calendar).map(annual), ""
 
 
 def _figures(given: Given, f: Fitted) -> tuple[Figure, ...]:
@@ -143,7 +145,7 @@ def _model(card: Counterfactual) -> str:
     )
 
 
-def _words(given: Given, card: Counterfactual, fitted: list[Fitted]) -> tuple[str, ...]:
+def _words(card: Counterfactual, fitted: list[Fitted], no_gdp: str) -> tuple[str, ...]:
     said = [
         f"{_model(card)} A projection says what would have come had the relations of the baseline held, no more. Source: "
         f"{card.source}."
@@ -152,8 +154,8 @@ def _words(given: Given, card: Counterfactual, fitted: list[Fitted]) -> tuple[st
     left = [r for r in card.regressors if r not in held.used]
     if "gdp" in left:
         said.append(
-            f"**Without GDP.** The store has no GDP of {given.scope.reporter} (`autarky ingest worldbank FILE`), so the "
-            "model here is not the source's: growth of the economy shows as trend or as excess."
+            f"**Without GDP.** {no_gdp} So the model here is not the source's: growth of the economy shows as trend or as "
+            "excess."
         )
     if "equipment" in left:
         said.append("**Without equipment.** The data hold none of the products of that regressor.")
@@ -173,7 +175,7 @@ def _found(table: pd.DataFrame) -> list[str]:
         )
         said.append(
             f"**{row.series}, {row.first:%Y-%m} to {row.last:%Y-%m}** ({row.months} months): {_billion(row.estimate)} billion USD"
-            f"{share}; 95% interval {_billion(row.low)} to {_billion(row.high)}, which {sure}.{printed}"
+            f"{share}; {tabulated.LEVEL} interval {_billion(row.low)} to {_billion(row.high)}, which {sure}.{printed}"
         )
     return said
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from autarky.errors import MeasureError
 from autarky.findings import Column
+from autarky.models.stockpiling import StockpilingModel
 
 if TYPE_CHECKING:
     from autarky.counterfactuals import Watched, Window
@@ -87,13 +88,14 @@ def paths(held: list[Fitted]) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)[[c.name for c in PATH]]
 
 
+LEVEL = f"{StockpilingModel.level:.0%}"
 SERIES = Column("series", "Series", "text", "what is explained")
 FIRST = Column("first", "From", "month", "first month of the window")
 LAST = Column("last", "To", "month", "last month of the window, inclusive")
 MONTHS = Column("months", "Months", "integer", "months of the window that have a value")
 ESTIMATE = Column("estimate", "Excess", "usd", "actual less projected imports of the window", "USD")
-LOW = Column("low", "Low", "usd", "lower end of the 95% interval of the excess", "USD")
-HIGH = Column("high", "High", "usd", "upper end of the 95% interval of the excess", "USD")
+LOW = Column("low", "Low", "usd", f"lower end of the {LEVEL} interval of the excess", "USD")
+HIGH = Column("high", "High", "usd", f"upper end of the {LEVEL} interval of the excess", "USD")
 SHARE = Column("share", "Share", "share", "excess over projection", "1")
 REASON = Column("reason", "Remark", "text", "why a figure is missing")
 EXCESS = (
@@ -140,11 +142,11 @@ PATH = (
     Column("period", "Month", "month", "month"),
     Column("actual", "Actual", "usd", "imports of the month", "USD"),
     Column("projection", "Projection", "usd", "projected imports; fitted in the baseline", "USD"),
-    Column("low", "Low", "usd", "lower end of the 95% interval of the projection", "USD"),
-    Column("high", "High", "usd", "upper end of the 95% interval of the projection", "USD"),
+    Column("low", "Low", "usd", f"lower end of the {LEVEL} interval of the projection", "USD"),
+    Column("high", "High", "usd", f"upper end of the {LEVEL} interval of the projection", "USD"),
     Column("excess", "Excess", "usd", "actual less projection", "USD"),
     Column("cumulative", "Added up", "usd", "excess since the end of the baseline", "USD"),
-    Column("cumulative_low", "… low", "usd", "lower end of the 95% interval of that sum", "USD"),
-    Column("cumulative_high", "… high", "usd", "upper end of the 95% interval of that sum", "USD"),
+    Column("cumulative_low", "… low", "usd", f"lower end of the {LEVEL} interval of that sum", "USD"),
+    Column("cumulative_high", "… high", "usd", f"upper end of the {LEVEL} interval of that sum", "USD"),
     Column("reason", "Remark", "text", "why a figure is missing"),
 )
