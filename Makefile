@@ -21,7 +21,9 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# An hour, and 35 GB of disk.
 bench: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.lock
 	$(BIN)/python benchmarks/run.py
 
 $(READY): requirements.lock pyproject.toml

@@ -1,6 +1,6 @@
 """Whether a contender's result is right: a fast wrong answer is not a time.
 
-    python benchmarks/checks.py measure REFERENCE FOUND ONE-IN
+    python benchmarks/checks.py figures REFERENCE FOUND KEY,KEY ONE-IN
     python benchmarks/checks.py ingest  REFERENCE-DIRECTORY FOUND-DIRECTORY
     python benchmarks/checks.py convert REFERENCE FOUND ONE-IN
 
@@ -14,29 +14,36 @@ from pathlib import Path
 
 import duckdb
 
-INDICATORS = ("herfindahl", "effective_number", "entropy", "top_share")
-KEYS = "reporter, product, period"
 TOLERANCE = 1e-9
 
 
-def measure(reference: str, found: str, one_in: str) -> str | None:
-    """Compare a sample of groups (one in `one_in`), and the number of rows of all."""
+def figures(reference: str, found: str, keys: str, one_in: str) -> str | None:
+    """Compare a sample of figures (of one key in `one_in`), and the number of rows of all.
+
+    A table without a column `indicator` is wide: its other columns are indicators.
+    """
     con = duckdb.connect()
     con.execute("SET enable_progress_bar = false")
+    asked = keys.split(",")
     for name, path in (("a", reference), ("b", found)):
+        path = f"{path}/*.parquet" if Path(path).is_dir() else path
         columns = [row[0] for row in con.execute(f"DESCRIBE FROM '{path}'").fetchall()]
         long = f"FROM '{path}'"
         if "indicator" not in columns:
-            long = f"FROM (UNPIVOT (FROM '{path}') ON {', '.join(INDICATORS)} INTO NAME indicator VALUE value)"
-        con.execute(f"CREATE VIEW {name} AS SELECT reporter, product, period::DATE AS period, indicator, value {long}")
+            wide = ", ".join(c for c in columns if c not in asked)
+            long = f"FROM (UNPIVOT (FROM '{path}') ON {wide} INTO NAME indicator VALUE value)"
+        own = ", ".join("period::DATE AS period" if k == "period" else k for k in asked)
+        # What was asked of an indicator is part of its name (`:among=partner`).
+        con.execute(f"CREATE VIEW {name} AS SELECT {own}, split_part(indicator, ':', 1) AS indicator, value {long}")
     rows = [con.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in "ab"]
     if rows[0] != rows[1] or not rows[0]:
         return f"{rows[1]:,} rows, expected {rows[0]:,}"
-    sampled = f"hash(reporter, product) % {int(one_in)} = 0"
+    sampled = f"hash({keys}) % {int(one_in)} = 0"
     bad, compared, example = con.execute(f"""
         SELECT count(*) FILTER (wrong), count(*),
-            any_value([reporter, product, indicator, a.value::VARCHAR, b.value::VARCHAR]) FILTER (wrong)
-        FROM (FROM a WHERE {sampled}) a FULL JOIN (FROM b WHERE {sampled}) b USING ({KEYS}, indicator),
+            any_value([{", ".join(f"{k}::VARCHAR" for k in asked)}, indicator, a.value::VARCHAR, b.value::VARCHAR])
+                FILTER (wrong)
+        FROM (FROM a WHERE {sampled}) a FULL JOIN (FROM b WHERE {sampled}) b USING ({keys}, indicator),
             LATERAL (SELECT coalesce(abs(a.value - b.value) > {TOLERANCE} * greatest(1, abs(a.value)), true)) t(wrong)
         """).fetchone()
     if bad or not compared:
@@ -100,7 +107,7 @@ def _totals(directory: Path) -> tuple[float, ...]:
 def main() -> int:
     """Run one check."""
     what, *rest = sys.argv[1:]
-    wrong = {"measure": measure, "ingest": ingest, "convert": convert}[what](*rest)
+    wrong = {"figures": figures, "ingest": ingest, "convert": convert}[what](*rest)
     if wrong:
         print(wrong)
     return 1 if wrong else 0

@@ -163,6 +163,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("directory", type=Path)
     parser.add_argument("--years", type=int, default=5)
+    parser.add_argument("--first", type=int, default=FIRST_YEAR, help="the first year")
     parser.add_argument("--rows", type=int, default=ROWS, help="rows a year")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--countries", type=int, default=COUNTRIES)

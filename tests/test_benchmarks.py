@@ -15,6 +15,7 @@ import pytest
 from autarky import references
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+CELLS = "reporter,product,period"
 SMALL = ("--years=2", "--rows=20000", "--products=20")
 
 
@@ -62,23 +63,64 @@ def test_autarky_ingests_the_panel_whole(files: list[Path], cli: Callable[..., A
     assert found == pytest.approx(raw, rel=1e-9)
 
 
-def test_the_benchmark_runs_and_writes_its_table(tmp_path: Path) -> None:
-    table, work = tmp_path / "results.md", tmp_path / "work"
-    command = [sys.executable, str(BENCHMARKS / "run.py"), str(work), "--small", "--out", str(table)]
-    subprocess.run(command, check=True, timeout=300)
-    text = table.read_text(encoding="utf-8")
-    for title in ("## Targets", "## Ingest 2 years: 400,000 rows", "## Measure four indicators, 2 years", "## Start"):
-        assert title in text
+def ran(tmp_path: Path, *options: str) -> tuple[str, str]:
+    """Run the small benchmark; return its page and what it said."""
+    work, out = tmp_path / "work", tmp_path / "docs"
+    command = [sys.executable, str(BENCHMARKS / "run.py"), str(work), "--small", "--out", str(out), *options]
+    done = subprocess.run(command, check=False, timeout=300, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert not work.exists(), "the benchmark removes what it made"
+    assert (out / "benchmarks.svg").read_text(encoding="utf-8").startswith("<svg")
+    return (out / "benchmarks.md").read_text(encoding="utf-8"), done.stderr
 
 
-def test_the_table_of_another_run_keeps_the_section_on_conversion(tmp_path: Path, monkeypatch: Any) -> None:
+def test_the_benchmark_without_reference_tables_leaves_conversion_out(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("AUTARKY_REFERENCE", str(tmp_path / "none"))
+    page, said = ran(tmp_path)
+    assert "conversion is left out: the reference table" in said
+    assert "HS2017 to" not in page
+    for title in ("## Targets", "## Ingest of a year's CSV", "## Four indicators", "### 400,000 rows", "## Growth"):
+        assert title in page
+
+
+def test_the_benchmark_asks_for_the_disk_that_it_needs(tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCHMARKS / "run.py"), str(tmp_path / "work"), "--rows=1000000000000"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "GB of disk are needed" in done.stderr
+
+
+def contender(name: str, *seconds: float) -> dict[str, Any]:
+    runs = [{"seconds": s, "processor": s, "memory": 100.0} for s in seconds]
+    return {"name": name, "runs": runs, "without": "", "checked": True}
+
+
+def test_rounds_that_disagree_are_noise_and_targets_are_judged_round_by_round(monkeypatch: Any) -> None:
+    """By hand: own 1, 2, 1; SQL 1.1, 1.8, 2 → 1.1, 0.9, 2; pandas 8, 20, 9 → 8, 10, 9; scan 0.1 each → 10, 20, 10."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    run = importlib.import_module("run")
-    table = tmp_path / "results.md"
-    assert run.conversion_of(table) == ""
-    table.write_text("# Benchmark\n\nfigures\n\n## Conversion\n\nratios\n", encoding="utf-8")
-    assert run.conversion_of(table) == "\n## Conversion\n\nratios\n"
+    report, targets = importlib.import_module("report"), importlib.import_module("targets")
+    names = {"hand-written SQL": (1.1, 1.8, 2), "pandas, as users write it": (8, 20, 9)}
+    others = [contender(name, *seconds) for name, seconds in names.items()]
+    year = contender("hand-written SQL, year by year", 2, 1.6, 3)
+    scan = contender("bare scan of the columns", 0.1, 0.1, 0.1)
+    job = {"kind": "four", "title": "Four", "rows": 55_000_000, "years": 5}
+    job["contenders"] = [contender("autarky measure", 1, 2, 1), *others, year, scan]
+    rows = report.rows_of(job)
+    assert report.ratio(rows[0]) == "1"
+    assert report.ratio(rows[1]) == "1.10 (0.90–2.00) noise"
+    assert report.ratio(rows[2]) == "9.00 (8.00–10.00)"
+    found = {target: (said, verdict) for target, said, verdict in targets.all_of(rows, {"help": [0.4], "answer": [1]})}
+    at = "55,000,000 rows: four indicators "
+    # The best SQL takes 1.1, 1.6, 2: autarky 0.91, 1.25 and 0.5 times as long.
+    best = found[f"{at}take at most 1.15 × the best hand-written SQL with the same result"]
+    assert best == ("0.91 × (0.50–1.25)", "met; within the noise")
+    assert found[f"{at}take at most 0.125 × pandas as users write it"] == (
+        "0.11 × (0.10–0.12)",
+        "met; within the noise",
+    )
+    assert found[f"{at}take at most 5 × the bare scan of the columns"] == ("10.00 × (10.00–20.00)", "missed by 100%")
+    assert found["`autarky --help` under 0.3 s"] == ("0.40 s", "missed by 33%")
+    assert found["a first answer, small store, under 1.5 s"] == ("1.00 s", "met")
 
 
 @pytest.fixture(scope="module")
@@ -101,28 +143,12 @@ def test_a_panel_of_an_edition_has_its_codes(tables: Path, tmp_path: Path, monke
     assert len(found) > 5_000
 
 
-def test_the_benchmark_of_conversion_adds_its_section(tables: Path, tmp_path: Path, monkeypatch: Any) -> None:
+def test_the_benchmark_with_reference_tables_converts(tables: Path, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("AUTARKY_REFERENCE", str(tables))
-    table, work = tmp_path / "results.md", tmp_path / "work"
-    table.write_text("# Benchmark\n\n## Start\n\n0.05 s\n", encoding="utf-8")
-    command = [sys.executable, str(BENCHMARKS / "convert.py"), str(work), "--small", "--out", str(table)]
-    for _ in range(2):
-        subprocess.run(command, check=True, timeout=300)
-    text = table.read_text(encoding="utf-8")
-    assert text.startswith("# Benchmark\n\n## Start\n\n0.05 s\n\n## Conversion\n")
-    assert text.count("## Conversion") == text.count("### HS2017 to HS2012: 400,000 rows") == 1
-    assert "### HS2017 to BEC4: 400,000 rows" in text
-    assert not work.exists(), "the benchmark removes what it made"
-
-
-def test_the_benchmark_of_conversion_says_what_it_lacks(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setenv("AUTARKY_REFERENCE", str(tmp_path / "none"))
-    command = [sys.executable, str(BENCHMARKS / "convert.py"), str(tmp_path / "work"), "--small"]
-    done = subprocess.run([*command, "--out", str(tmp_path / "t.md")], capture_output=True, text=True, check=False)
-    assert done.returncode == 0
-    assert "skipped: the reference table" in done.stderr
-    assert not (tmp_path / "t.md").exists()
-    assert not (tmp_path / "work").exists()
+    page, _ = ran(tmp_path, "--years=1")
+    assert "## HS2017 to HS2012" in page
+    assert "## HS2017 to BEC4" in page
+    assert "the codes of HS2017" in page
 
 
 @pytest.mark.parametrize("change", ["v * 1.00001", "NULL", "w"])
@@ -145,6 +171,6 @@ def test_a_wrong_contender_is_an_error(tmp_path: Path, change: str) -> None:
     duckdb.execute(f"COPY (SELECT {keys}, 0.5 AS value) TO '{right}'")
     duckdb.execute(f"COPY (SELECT * REPLACE ({change} AS value) FROM '{right}') TO '{wrong}'")
     for found, code in ((right, 0), (wrong, 1)):
-        command = [sys.executable, str(BENCHMARKS / "checks.py"), "measure", str(right), str(found), "1"]
+        command = [sys.executable, str(BENCHMARKS / "checks.py"), "figures", str(right), str(found), CELLS, "1"]
         done = subprocess.run(command, check=False)
         assert done.returncode == code

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from clusters import assert_same, cluster
 
-from autarky import engine, indicators, registry, spark
+from autarky import compared, engine, indicators, registry, spark
 from autarky.measure import aggregate
 from autarky.tables import column
 
@@ -122,10 +122,20 @@ def edge_rows() -> pa.Table:
 @pytest.mark.parametrize("name", [*registry.names("indicators"), "volatility:ddof=0", "growth:base=first-year"])
 def test_indicators_on_edge_values(made: Made, name: str) -> None:
     found: indicators.Indicator = registry.indicator(name)
+    if "among" in found.options:
+        found = registry.indicator(f"{name}:among=group")
     member = "number" if found.over == "period" else "member"
 
     def question(table: Any) -> Any:
         named = table.rename(_member=member)
+        if found.against == "before":
+            # A year before, A was missing and the others traded twice as much.
+            now = named.mutate(year=ibis.literal(2021).cast("int32"))
+            earlier = now.filter(now["_member"] != "A")
+            earlier = earlier.mutate(year=ibis.literal(2020).cast("int32"), _value=earlier["_value"] * 2)
+            by = ["group", "year"]
+            answered = aggregate(compared.with_before(now, earlier, by, 12), by, [found])
+            return answered.rename(value=found.name, flag=f"{found.name} why")
         if found.per_member:
             return found(
                 named.rename(value="_value", partner="_member").select("group", "partner", "value"),

@@ -208,4 +208,4 @@ def test_card(name):
     for heading in ("Returns", "Undefined when", "Examples"):
         assert heading in doc, f"{name}: the docstring lacks {heading}"
     assert found.unit
-    assert found.over in ("partner", "period")
+    assert found.over in ("partner", "period", "product")

@@ -121,15 +121,20 @@ def write(con: Any, expression: ir.Table, path: str, form: str) -> None:
         run(con, f"COPY ({compiled(con, found)}) TO {_quoted(path)} ({options[form]})")
 
 
-def batches(con: Any, expression: ir.Table) -> pa.RecordBatchReader:
-    """Run an expression and return its result in pieces of the size of a row group; in this process, on any engine."""
-    reader: pa.RecordBatchReader = con.con.sql(compiled(con, expression)).to_arrow_reader(122_880)
+def batches(con: Any, expression: ir.Table, rows: int = 122_880) -> pa.RecordBatchReader:
+    """Run an expression and return its result in pieces of at most so many rows; in this process, on any engine."""
+    reader: pa.RecordBatchReader = con.con.sql(compiled(con, expression)).to_arrow_reader(rows)
     return reader
+
+
+def here(con: Any) -> bool:
+    """Whether work is done in this process."""
+    return _cluster(con) is None
 
 
 def in_turn(con: Any, tables: Sequence[ir.Table]) -> list[ir.Table]:
     """Return tables as they should be asked for: one after another here, all at once on a cluster."""
-    return list(tables) if _cluster(con) is None else [union(tables)]
+    return list(tables) if here(con) else [union(tables)]
 
 
 def is_empty(con: Any, expression: ir.Table) -> bool:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
-from autarky import engine, registry
+from autarky import compared, engine, registry
 from autarky.errors import MeasureError, NoDataError, listed
 from autarky.indicators import Indicator
-from autarky.tables import COLUMNS, FIELDS, KEY, Condition, Flows, column
+from autarky.long import Long, Wide, together
+from autarky.tables import FIELDS, KEY, Condition, Flows, column
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -27,16 +28,21 @@ class Measures:
     Attributes
     ----------
     by : the keys
-    table : long: the keys, then indicator, value, unit, flag (why the value is null).  `value` is text when one of the
-        indicators asked for is a code (top_partner), else float64
-    pieces : the same rows in tables that can be computed one after another, oldest first: one a year where no group
-        spans two years, else one in all
+    pieces : tables that can be computed one after another, oldest first: one a year where no group spans two years,
+        else one in all
     """
 
     by: tuple[str, ...]
     indicators: tuple[Indicator, ...]
-    table: ir.Table
-    pieces: tuple[ir.Table, ...]
+    pieces: tuple[Long, ...]
+
+    @property
+    def table(self) -> ir.Table:
+        """All of it, long: the keys, then indicator, value, unit, flag (why the value is null).
+
+        `value` is text when one of the indicators asked for is a code (top_partner), else float64.
+        """
+        return together(self.pieces).table
 
 
 def measure(
@@ -69,22 +75,26 @@ def measure(
     """
     chosen = [registry.indicator(i) if isinstance(i, str) else i for i in indicators]
     _check(flows, chosen, by, over, absent)
-    groups: dict[str, list[Indicator]] = {}
+    # What looks along one dimension is one pass; so is what goes back by the same number of months.
+    groups: dict[tuple[str, int | None], list[Indicator]] = {}
     for found in chosen:
-        groups.setdefault(over or found.over, []).append(found)
-    flows.check_unmixed(by, list(groups))
-    longs: dict[int, list[ir.Table]] = {}
-    for dimension, members in groups.items():
-        for nth, piece in enumerate(_pieces(flows, by) if _apart(dimension, absent) else [flows]):
-            table = _values(piece, by, dimension, absent)
+        groups.setdefault((over or found.over, _months(found)), []).append(found)
+    flows.check_unmixed(by, [dimension for dimension, _ in groups])
+    for found in chosen:
+        compared.check(flows, found, by, over or found.over)
+    wides: dict[int, list[Wide]] = {}
+    for (dimension, months), members in groups.items():
+        for nth, year in enumerate(_years(flows, by) if _apart(dimension, absent) else [None]):
+            table = _values(_of(flows, year), by, dimension, absent)
+            if months:
+                table = compared.with_before(table, _values(_before(flows, year, months), by, dimension), by, months)
             aggregates = [m for m in members if not m.per_member]
-            long = [_long(aggregate(table, by, aggregates), by, aggregates)] if aggregates else []
-            long += [_members(table, by, dimension, m) for m in members if m.per_member]
-            longs.setdefault(nth, []).extend(long)
-    whole = _stacked([table for long in longs.values() for table in long], by)
-    apart = len(longs) > 1 and all(_apart(dimension, absent) for dimension in groups)
-    pieces = tuple(_stacked(long, by) for long in longs.values()) if apart else (whole,)
-    return Measures(tuple(by), tuple(chosen), whole, pieces)
+            wide = [_wide(table, by, aggregates)] if aggregates else []
+            wide += [_members(table, by, dimension, m) for m in members if m.per_member]
+            wides.setdefault(nth, []).extend(wide)
+    pieces = [Long(tuple(wide), tuple(by)) for wide in wides.values()]
+    apart = all(_apart(dimension, absent) for dimension, _ in groups)
+    return Measures(tuple(by), tuple(chosen), tuple(pieces) if apart else (together(pieces),))
 
 
 def _check(flows: Flows, chosen: list[Indicator], by: Sequence[str], over: str | None, absent: str) -> None:
@@ -121,17 +131,28 @@ def _apart(over: str, absent: str) -> bool:
     return absent == "absent" and over != "period"
 
 
-def _pieces(flows: Flows, by: Sequence[str]) -> list[Flows]:
-    """Split flows by year where no group spans two: what is grouped at once, and held in memory, stays a year."""
+def _years(flows: Flows, by: Sequence[str]) -> Sequence[int | None]:
+    """Return the years where no group spans two, so that what is grouped at once, and held in memory, stays a year."""
     years = sorted({p.year for p in flows.coverage["period"]})
-    if not {"period", "year"} & set(by) or "year" not in flows.table.columns or len(years) < 2:
-        return [flows]
-    if not engine.splits(flows.table):
-        return [flows]
-    return [flows.where([Condition("year", (str(y),))]) for y in years]
+    apart = {"period", "year"} & set(by) and "year" in flows.table.columns and len(years) > 1
+    return years if apart and engine.splits(flows.table) else [None]
 
 
-def _values(flows: Flows, by: Sequence[str], over: str, absent: str) -> ir.Table:
+def _of(flows: Flows, *years: int | None) -> Flows:
+    """Return the flows of some years; None stands for all of them."""
+    return flows if None in years else flows.where([Condition("year", tuple(str(y) for y in years))])
+
+
+def _before(flows: Flows, year: int | None, months: int) -> Flows:
+    """Return the flows that those of a year are compared with."""
+    return flows if year is None else _of(flows, *compared.years_before(year, months))
+
+
+def _months(found: Indicator) -> int | None:
+    return found.options["months"] if found.against == "before" else None
+
+
+def _values(flows: Flows, by: Sequence[str], over: str, absent: str = "absent") -> ir.Table:
     """Return one row a (group, member): the keys, `_member`, `_value`.  A sum of unreported values is unreported."""
     source = flows.table
     keys = {k: column(source, k) for k in by}
@@ -195,71 +216,37 @@ def aggregate(table: ir.Table, by: Sequence[str], chosen: Sequence[Indicator]) -
     -------
     a row a group: the keys, and for every indicator `NAME` (the figure) and `NAME why` (the reason for a null)
     """
+    return _wide(table, by, chosen).with_reasons()
+
+
+def _wide(table: ir.Table, by: Sequence[str], chosen: Sequence[Indicator]) -> Wide:
+    for key in dict.fromkeys(i.options["among"] for i in chosen if i.against == "others"):
+        table = compared.with_others(table, by, key)
     figures: dict[str, Any] = {}
     for found in chosen:
-        figures[found.name] = found(table["_value"], table["_member"])
+        given = _given(table, found)
+        figures[found.name] = found(*given)
+        # A reason that is always the same is not part of the pass.
         if not isinstance(found.undefined, str):
-            figures[f"{found.name} why"] = found.why(table["_value"], table["_member"])
+            figures[f"{found.name} why"] = found.why(*given)
+    if "_here" in table.columns:
+        # A group that was only there before has no row now.
+        figures["_here"] = table["_here"].any()
     wide = table.aggregate(by=list(by), **figures)
-    # A reason that is always the same is not part of the pass.
-    said = {f"{i.name} why": ibis.literal(i.undefined) for i in chosen if isinstance(i.undefined, str)}
-    wide = wide.mutate(**said)
-    reasons = {f"{i.name} why": ibis.cases((wide[i.name].isnull(), wide[f"{i.name} why"])) for i in chosen}
-    return wide.mutate(**reasons)
+    wide = wide.filter(wide["_here"]).drop("_here") if "_here" in figures else wide
+    return Wide(wide, tuple(by), tuple(chosen))
 
 
-def _long(wide: ir.Table, by: Sequence[str], chosen: list[Indicator]) -> ir.Table:
-    kind = "string" if any(i.text for i in chosen) else "float64"
-    rows = [
-        ibis.struct(
-            {
-                "indicator": ibis.literal(i.name),
-                "value": wide[i.name].cast(kind),
-                "unit": ibis.literal(i.unit),
-                "flag": wide[f"{i.name} why"].cast("string"),
-            }
-        )
-        for i in chosen
-    ]
-    if len(rows) == 1:
-        name, found = chosen[0].name, chosen[0]
-        return wide.select(
-            *by,
-            indicator=ibis.literal(name),
-            value=wide[name].cast(kind),
-            unit=ibis.literal(found.unit),
-            flag=wide[f"{name} why"].cast("string"),
-        )
-    unnested = wide.select(*by, row=ibis.array(rows).unnest())
-    return unnested.select(*by, **{c: unnested.row[c] for c in ("indicator", "value", "unit", "flag")})
+def _given(table: ir.Table, found: Indicator) -> list[ir.Value]:
+    """Return what an aggregate gets."""
+    given = [table["_value"], table["_member"]]
+    if found.against == "others":
+        return [*given, *compared.others(table, found.options["among"])]
+    return [*given, table["_before"], table["_there"]] if found.against == "before" else given
 
 
-def _members(table: ir.Table, by: Sequence[str], over: str, found: Indicator) -> ir.Table:
+def _members(table: ir.Table, by: Sequence[str], over: str, found: Indicator) -> Wide:
     named = table.select(*by, **{over: table["_member"]}, value=table["_value"])
     result = found(named, by, over)
-    return result.select(
-        *by,
-        over,
-        indicator=ibis.literal(found.name),
-        value=result.value,
-        unit=ibis.literal(found.unit),
-        flag=ibis.cases((result.value.isnull(), found.why())),
-    )
-
-
-def _stacked(longs: list[ir.Table], by: Sequence[str]) -> ir.Table:
-    """Return all long tables as one; a member column that some lack is null there."""
-    names = [c for c in (*COLUMNS, "year", "level", "hs2", "hs4", "hs6") if any(c in t.columns for t in longs)]
-    extra = [c for c in names if c not in by]
-    text = any(str(t.value.type()) == "string" for t in longs)
-    ordered = []
-    for table in longs:
-        missing = {
-            c: ibis.null(str(next(t[c].type() for t in longs if c in t.columns)))
-            for c in extra
-            if c not in table.columns
-        }
-        table = table.mutate(**missing)
-        value = table.value.cast("string") if text else table.value
-        ordered.append(table.mutate(value=value).select(*by, *extra, "indicator", "value", "unit", "flag"))
-    return ibis.union(*ordered) if len(ordered) > 1 else ordered[0]
+    why = {} if isinstance(found.undefined, str) else {f"{found.name} why": found.why(result)}
+    return Wide(result.select(*by, over, **{found.name: result.value}, **why), (*by, over), (found,))

@@ -6,10 +6,13 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from autarky.long import Long
 
 FORMATS = ("table", "csv", "json", "parquet")
 TABLE_ROWS = 200
@@ -39,6 +42,19 @@ def form_of(args: argparse.Namespace) -> str:
 def print_expression(con: Any, expression: Any, args: argparse.Namespace) -> None:
     """Print an Ibis table; all but Parquet in the order of its keys."""
     print_pieces(con, [expression], args)
+
+
+def print_measures(con: Any, pieces: Sequence[Long], args: argparse.Namespace) -> None:
+    """Print measures, one piece after another; see `print_pieces`."""
+    from autarky import engine, melting, writing
+
+    if form_of(args) != "parquet" or not engine.here(con) or not melting.fits(pieces):
+        print_pieces(con, [piece.table for piece in pieces], args)
+    elif args.output:
+        with writing.whole(Path(args.output)) as target:
+            melting.write(con, pieces, target)
+    else:
+        melting.write(con, pieces, sys.stdout.buffer)
 
 
 def print_pieces(con: Any, pieces: Sequence[Any], args: argparse.Namespace) -> None:

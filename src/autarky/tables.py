@@ -249,7 +249,9 @@ class Flows:
         if "partner" not in by:
             self._refuse_two("world", "the world total and its partner rows: add --where partner!=WLD, or partner=WLD")
         if "area" not in by:
-            self._refuse_two("areas", "the country total and its areas: add --where area= (the total) or --by area")
+            self._refuse_two(
+                "areas", "the country total and its areas: add --where area= (the total) or area!=, or --by area"
+            )
         if not self.disjoint and not {"product", "level", "hs6"} & set(by):
             self._refuse_two("level", "aggregate codes and their children: add --where level=DIGITS, or --by product")
 

@@ -29,7 +29,7 @@ def write(con: Any, pieces: Sequence[ir.Table], path: str, form: str) -> None:
     if len(pieces) == 1:
         engine.write(con, pieces[0], path, form)
         return
-    with _whole(Path(path)) as target:
+    with whole(Path(path)) as target:
         stream(con, pieces, target, form)
 
 
@@ -84,7 +84,7 @@ def _records(path: Path, target: Target, before: int) -> int:
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[Target]:
+def whole(path: Path) -> Iterator[Target]:
     """Open a file for writing that takes its name when it is whole; a pipe or device is written to at once."""
     if path.exists() and not path.is_file():
         with path.open("wb") as target:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from autarky import memory
-from autarky.errors import MeasureError, NoDataError
-from autarky.output import add_output, print_pieces
+from autarky.errors import CoverageWarning, MeasureError, NoDataError
+from autarky.output import add_output, print_measures
+
+if TYPE_CHECKING:
+    from autarky.indicators import Indicator
 
 SUMMARY = "measure indicators of every group of flows"
 
@@ -61,8 +66,24 @@ def call(args: argparse.Namespace) -> int:
         )
         if engine.is_empty(con, flows.table):
             raise NoDataError("no data matched; `autarky coverage` shows what the store holds")
-        print_pieces(con, found.pieces, args)
+        _say_narrowed(found.indicators, args.where)
+        print_measures(con, found.pieces, args)
     return 0
+
+
+def _say_narrowed(indicators: Sequence[Indicator], texts: Sequence[str]) -> None:
+    """Warn where a choice of rows is also a choice of what they are compared with."""
+    from autarky.tables import Condition
+
+    for condition in map(Condition.parse, texts):
+        compared = [i.name for i in indicators if i.options.get("among") == condition.field]
+        if compared and not condition.negated:
+            warnings.warn(
+                f"{compared[0]} compares the {condition.field}s chosen with --where among themselves, not with all: to "
+                f"see some of all, leave --where {condition.field} out and choose from the result",
+                CoverageWarning,
+                stacklevel=2,
+            )
 
 
 def selected(con: Any, args: argparse.Namespace) -> Any:

@@ -3,6 +3,9 @@
 `@indicator` marks an aggregate: `f(value, over)` gets a column of values (one a member, US dollars; null = not
 reported) and the column of members, and returns one Ibis aggregate.  For `over="period"` the members are whole
 numbers: 1 is the first period of the window.  `@table_indicator` marks a function from a table to a table.
+
+`against` says what else an aggregate is given, one column each, beside the group's own values (see `compared`):
+"others" the rest of the members of the key `among`, "before" the same group `months` earlier.
 """
 
 from __future__ import annotations
@@ -29,9 +32,12 @@ class Indicator:
     unit : unit of the figure ("1" = a pure number)
     bounds : least and greatest possible value, null = none
     over : the dimension that it looks along, unless the user names another
-    undefined : why the figure is null where it is: a sentence, or `f(value, over)` giving one
+    undefined : why the figure is null where it is: a sentence, or a function of what the indicator gets that returns
+        one; of an indicator that is a row a member, a function of its result
     text : whether the figure is a code and not a number
     per_member : whether it gives a row a member instead of a row a group
+    against : what the group is compared with: "others", "before", or null
+    options : its keyword parameters with their defaults, or what the user gave
     """
 
     name: str
@@ -42,6 +48,7 @@ class Indicator:
     undefined: Why
     text: bool = False
     per_member: bool = False
+    against: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, *args: Any) -> Any:
@@ -63,10 +70,8 @@ class Indicator:
         ------
         MeasureError : it has no such option, or the value is of the wrong kind
         """
-        known = {
-            n: p.default for n, p in inspect.signature(self.function).parameters.items() if p.default is not p.empty
-        }
-        options: dict[str, Any] = dict(self.options)
+        known = self.options
+        options: dict[str, Any] = dict(known)
         for name, text in given.items():
             if name not in known:
                 has = f"it has {', '.join(known)}" if known else "it has none"
@@ -81,14 +86,37 @@ class Indicator:
 
 
 def indicator(
-    *, unit: str, bounds: tuple[float | None, float | None], over: str, undefined: Why, text: bool = False
+    *,
+    unit: str,
+    bounds: tuple[float | None, float | None],
+    over: str,
+    undefined: Why,
+    text: bool = False,
+    against: str | None = None,
 ) -> Callable[[Callable[..., Any]], Indicator]:
     """Mark an aggregate function as an indicator; see `Indicator`."""
-    return lambda function: Indicator(function.__name__, function, unit, bounds, over, undefined, text)
+    return lambda function: Indicator(
+        function.__name__,
+        function,
+        unit,
+        bounds,
+        over,
+        undefined,
+        text=text,
+        against=against,
+        options=_defaults(function),
+    )
 
 
 def table_indicator(
     *, unit: str, bounds: tuple[float | None, float | None], over: str, undefined: Why
 ) -> Callable[[Callable[..., Any]], Indicator]:
     """Mark a function `f(table, by, over)` → table with column `value`, a row a member, as an indicator."""
-    return lambda function: Indicator(function.__name__, function, unit, bounds, over, undefined, per_member=True)
+    return lambda function: Indicator(
+        function.__name__, function, unit, bounds, over, undefined, per_member=True, options=_defaults(function)
+    )
+
+
+def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
