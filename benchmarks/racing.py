@@ -85,7 +85,15 @@ def compete(job: Job, rounds: int) -> None:
     for turn in range(rounds):
         for contender in (c for c in job.contenders if not c.without):
             remove(contender.output)
-            run = timed(contender.command, contender.output.parent / "log")
+            try:
+                run = timed(contender.command, contender.output.parent / "log")
+            except WrongResult as error:
+                # Ours and the reference must run; that another cannot (its memory, say) is a result.
+                if contender in (job.contenders[0], job.named(job.reference)):
+                    raise
+                contender.without = f"it failed: {str(error).splitlines()[-1]}"
+                say(f"{job.title}, {job.rows:,} rows: {contender.name}: {contender.without}")
+                continue
             contender.runs.append(run)
             spent = f"{run.seconds:.2f} s, processor {run.processor:.2f} s, {run.memory:,.0f} MB"
             say(f"{job.title}, {job.rows:,} rows: {contender.name}: {spent}")

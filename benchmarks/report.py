@@ -33,7 +33,9 @@ def rows_of(job: Row) -> list[Row]:
     made = []
     for contender in job["contenders"]:
         runs = contender["runs"]
-        if not runs and not contender["without"]:
+        if contender["without"]:
+            runs = []
+        elif not runs:
             continue
         row: Row = {key: job[key] for key in ("kind", "title", "rows", "years")} | {"name": contender["name"]}
         row |= {"own": contender is job["contenders"][0], "without": contender["without"], "rounds": len(runs)}

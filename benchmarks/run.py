@@ -134,7 +134,9 @@ def _panel(work: Path, args: argparse.Namespace, products: int) -> tuple[Panel, 
         (work / "baci").mkdir()
         panel = Panel(work, args.rows, years, files[0], linked)
         timed(other("ingest.as_baci", work / "baci", *panel.files(years)), work / "log")
+        (work / "ingest.json").write_text(json.dumps(asdict(own.runs[0])))
         stamp.write_text(wanted)
+    own.runs = [racing.Run(**json.loads((work / "ingest.json").read_text()))]
     first = next((work / "panel").glob("BACI_*.csv"))
     return Panel(work, args.rows, years, first, linked), job
 

@@ -122,7 +122,7 @@ def test_nothing_at_all_is_still_a_file(trade: Path) -> None:
 def test_what_breaks_off_in_the_second_year_leaves_the_file_that_was_there(
     cli: Cli, trade: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    batches, asked = engine.batches, []
+    batches, asked, stopped = engine.batches, [], []
 
     def breaking(*args: Any) -> Any:
         asked.append(args)
@@ -131,9 +131,11 @@ def test_what_breaks_off_in_the_second_year_leaves_the_file_that_was_there(
         return batches(*args)
 
     monkeypatch.setattr(engine, "batches", breaking)
+    monkeypatch.setattr(engine, "stop", stopped.append)
     (tmp_path / "o.parquet").write_text("before")
     ran = cli("measure", "herfindahl", "--by", "reporter,year", "--store", trade, "-o", tmp_path / "o.parquet")
     assert ran.code == 2
     assert "the disk is gone" in ran.err
+    assert stopped
     assert (tmp_path / "o.parquet").read_text() == "before"
     assert not list(tmp_path.glob("*.partial"))

@@ -127,6 +127,11 @@ def batches(con: Any, expression: ir.Table, rows: int = 122_880) -> pa.RecordBat
     return reader
 
 
+def stop(con: Any) -> None:
+    """Have the engine give up what it is at in another thread."""
+    con.con.interrupt()
+
+
 def here(con: Any) -> bool:
     """Whether work is done in this process."""
     return _cluster(con) is None

@@ -8,7 +8,7 @@ in every row of an indicator (its name, its unit) is never spelled out at all.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING, Any
 
@@ -46,9 +46,9 @@ def write(con: Any, pieces: Sequence[Long], target: IO[bytes]) -> None:
     # are in no order, so that the least and greatest tell nothing.
     told = ["indicator", *(f.name for f in schema if not pa.types.is_string(f.type))]
     options = {"use_dictionary": listed, "write_statistics": told}
-    writer = None
+    writer, tables = None, _melted(con, pieces, schema)
     try:
-        for table in _melted(con, pieces, schema):
+        for table in tables:
             # Columns that are lists are written as lists, but a reader need not know.
             writer = writer or pq.ParquetWriter(target, table.schema, store_schema=False, **options)
             if table.num_rows < _SMALL:
@@ -58,14 +58,15 @@ def write(con: Any, pieces: Sequence[Long], target: IO[bytes]) -> None:
         if writer is None:
             pq.write_table(schema.empty_table(), target)
     finally:
+        tables.close()
         if writer is not None:
             writer.close()
 
 
-def _melted(con: Any, pieces: Sequence[Long], schema: pa.Schema) -> Iterator[pa.Table]:
+def _melted(con: Any, pieces: Sequence[Long], schema: pa.Schema) -> Generator[pa.Table]:
     wides = [wide for piece in pieces for wide in piece.wides]
     answers = ((wide, batch) for wide in wides for batch in engine.batches(con, wide.table, ROWS))
-    for wide, batch in _ahead(answers):
+    for wide, batch in _ahead(con, answers):
         keys = {name: batch.column(name).cast(schema.field(name).type).dictionary_encode() for name in wide.keys}
         for found in wide.indicators:
             columns = keys | _figure(batch, found)
@@ -94,13 +95,17 @@ def _same(value: Any, rows: int, kind: pa.DataType) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, "int32")), pa.array([value], kind))
 
 
-def _ahead(items: Iterator[tuple[Wide, pa.RecordBatch]]) -> Iterator[tuple[Wide, pa.RecordBatch]]:
+def _ahead(con: Any, items: Iterator[tuple[Wide, pa.RecordBatch]]) -> Iterator[tuple[Wide, pa.RecordBatch]]:
     """Yield items that are made, a few ahead, beside what the caller does with them."""
     pool = ThreadPoolExecutor(1)
+    coming = deque(pool.submit(next, items, None) for _ in range(_AHEAD))
     try:
-        coming = deque(pool.submit(next, items, None) for _ in range(_AHEAD))
         while (item := coming.popleft().result()) is not None:
             coming.append(pool.submit(next, items, None))
             yield item
+    except BaseException:
+        # Whoever breaks off is not kept waiting for a year that nobody will read.
+        engine.stop(con)
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
