@@ -17,7 +17,8 @@ COUNTRY = "DEU"
 # pandas and its like hold a panel whole; beyond this they are not asked.
 PANDAS_ROWS = 60_000_000
 # Bytes of memory a row at their peak, measured; what does not fit is said and not run.
-NEEDS = {"pandas": 150, "Polars": 40, SQL: 180}
+NEEDS = {"pandas": 150, "Polars": 40}
+CONVERSION_NEEDS = 180
 # Figures are compared for one key in so many.
 SAMPLED = 97
 
@@ -92,7 +93,7 @@ def _without(title: str, rows: int) -> str:
     available = memory("MemAvailable")
     if title.startswith(("pandas", "ecomplexity")) and rows > PANDAS_ROWS:
         return f"not asked beyond {PANDAS_ROWS:,} rows"
-    if title != SQL and needed * rows > available:
+    if needed * rows > available:
         return f"would need {needed * rows / 1e9:.0f} GB of memory, {available / 1e9:.0f} GB are free"
     if title == "ecomplexity" and not find_spec("ecomplexity"):
         return "ecomplexity is not installed"
@@ -176,7 +177,7 @@ def _conversion(panel: Panel, years: list[int], target: str) -> Job:
     rows, files = panel.rows * len(years), panel.files(years)
     own, hand = panel.work / "autarky.parquet", panel.work / "conversion.sql.parquet"
     asked = ("convert", "--store", panel.work / "store", "--to", target, "--since", years[0], "--until", years[-1])
-    needed, free = NEEDS[SQL] * rows, memory("MemAvailable")
+    needed, free = CONVERSION_NEEDS * rows, memory("MemAvailable")
     without = f"would need {needed / 1e9:.0f} GB of memory, {free / 1e9:.0f} GB are free" if needed > free else ""
     command = other("conversion.sql", hand, panel.links(target), *files)
     contenders = [
@@ -185,4 +186,4 @@ def _conversion(panel: Panel, years: list[int], target: str) -> Job:
         *_others(panel, files, rows, {"bare scan of the columns": "scan.all_columns"}),
     ]
     check = () if without else ("convert", str(SAMPLED))
-    return Job(f"convert-{target}", f"{EDITION} to {target}", rows, len(years), contenders, check, SQL)
+    return Job(f"convert-{target}", f"Conversion of {EDITION} to {target}", rows, len(years), contenders, check, SQL)

@@ -144,3 +144,12 @@ def test_memory_does_not_grow_with_the_years(form: str, panel: Path, tmp_path: P
     counts = [engine.run(con, f"SELECT count(*), count(DISTINCT year) FROM '{f}'")[0] for f in files]
     assert counts == [(years * 4 * PRODUCTS * REPORTERS, years) for years in (2, 10)]
     assert many < few + 90e6, f"{few / 1e6:.0f} MB for two years, {many / 1e6:.0f} MB for ten"
+
+
+def test_too_little_is_told_with_what_to_do() -> None:
+    con = engine.connect(memory="20MB")
+    with (
+        pytest.raises(engine.EngineFailure, match=r"too little for this question \(.* used\).*--memory.*--since"),
+        engine.failures(),
+    ):
+        engine.run(con, "SELECT list(range) FROM range(50_000_000)")

@@ -269,7 +269,14 @@ def failures(name: str | None = None) -> Iterator[None]:
     """Turn the engine's exceptions into ours: about file `name`, or about the machine."""
     try:
         yield
-    except (duckdb.OutOfMemoryException, duckdb.IOException, duckdb.HTTPException) as error:
+    except duckdb.OutOfMemoryException as error:
+        used = re.search(r"\(([^()]*) used\)", str(error))
+        raise EngineFailure(
+            f"the engine's memory is too little for this question{f' ({used[1]} used)' if used else ''}, with what could "
+            "be written to disk. Allow more with --memory, or ask for less at once: fewer years (--since, --until), or the "
+            "year among the keys. Nothing was changed."
+        ) from error
+    except (duckdb.IOException, duckdb.HTTPException) as error:
         full = re.search(r"No space left on device|File too large", str(error))
         text = f"the disk cannot take it ({full[0]})" if full else str(error).split("\n")[0]
         if name and any(found in str(error) for found in _COMPLAINTS):
