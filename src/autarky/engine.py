@@ -272,9 +272,9 @@ def failures(name: str | None = None) -> Iterator[None]:
     except duckdb.OutOfMemoryException as error:
         used = re.search(r"\(([^()]*) used\)", str(error))
         raise EngineFailure(
-            f"the engine's memory is too little for this question{f' ({used[1]} used)' if used else ''}, with what could "
-            "be written to disk. Allow more with --memory, or ask for less at once: fewer years (--since, --until), or the "
-            "year among the keys. Nothing was changed."
+            f"the engine's memory is too little for this question{f' ({used[1]} used)' if used else ''}, with what "
+            "could be written to disk. Allow more with --memory, or ask for less at once: fewer years (--since, "
+            "--until), or the year among the keys. Nothing was changed."
         ) from error
     except (duckdb.IOException, duckdb.HTTPException) as error:
         full = re.search(r"No space left on device|File too large", str(error))
