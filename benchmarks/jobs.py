@@ -131,20 +131,17 @@ def _country(panel: Panel, years: list[int]) -> Job:
 
 
 def _products(panel: Panel, years: list[int]) -> Job:
-    rows, files = panel.rows * len(years), panel.files(years)
     names = {
         SQL: "concentration.sql_products",
         "bare scan of the columns": "scan.concentration",
         "Polars": "concentration.polars_products",
     }
-    own = _measure(panel, years, "herfindahl", "reporter,period", "--over", "product")
-    check = ("figures", "reporter,period", "1")
     title = "Concentration of each importer on products (a scan, a small result)"
-    return Job("products", title, rows, len(years), [own, *_others(panel, files, rows, names)], check, SQL)
+    own = _measure(panel, years, "herfindahl", "reporter,period", "--over", "product")
+    return _raced(panel, years, ("products", title), own, names, ("reporter,period", "1"))
 
 
 def _quotient(panel: Panel, years: list[int]) -> Job:
-    rows, files = panel.rows * len(years), panel.files(years)
     names = {
         SQL: "quotient.sql",
         "bare scan of the columns": "scan.exporters",
@@ -152,25 +149,36 @@ def _quotient(panel: Panel, years: list[int]) -> Job:
         "pandas": "quotient.pandas",
         "ecomplexity": "quotient.ecomplexity",
     }
-    own = _measure(panel, years, "location_quotient:among=partner", "partner,period", "--over", "product")
-    check = ("figures", "partner,product,period", str(SAMPLED))
     title = "Location quotient (RCA) by exporter, product, year"
-    return Job("quotient", title, rows, len(years), [own, *_others(panel, files, rows, names)], check, SQL)
+    own = _measure(panel, years, "location_quotient:among=partner", "partner,period", "--over", "product")
+    return _raced(panel, years, ("quotient", title), own, names, ("partner,product,period", str(SAMPLED)))
 
 
 def _margins(panel: Panel, years: list[int]) -> Job:
-    rows, files = panel.rows * len(years), panel.files(years)
     names = {
         SQL: "margins.sql",
         "bare scan of the columns": "scan.exporters",
         "Polars": "margins.polars",
         "pandas": "margins.pandas",
     }
+    title = "Extensive and intensive margin by exporter, year"
     indicators = "extensive_margin:among=partner,intensive_margin:among=partner"
     own = _measure(panel, years, indicators, "partner,period", "--over", "product")
-    check = ("figures", "partner,period", "1")
-    title = "Extensive and intensive margin by exporter, year"
-    return Job("margins", title, rows, len(years), [own, *_others(panel, files, rows, names)], check, SQL)
+    return _raced(panel, years, ("margins", title), own, names, ("partner,period", "1"))
+
+
+def _raced(
+    panel: Panel,
+    years: list[int],
+    named: tuple[str, str],
+    own: Contender,
+    names: dict[str, str],
+    check: tuple[str, str],
+) -> Job:
+    """Return a measure raced with contenders that read the same files; `check` is the keys and how many are sampled."""
+    rows = panel.rows * len(years)
+    others = _others(panel, panel.files(years), rows, names)
+    return Job(*named, rows, len(years), [own, *others], ("figures", *check), SQL)
 
 
 def _conversion(panel: Panel, years: list[int], target: str) -> Job:
