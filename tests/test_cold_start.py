@@ -62,3 +62,18 @@ def test_a_first_answer_imports_an_engine_a_store_and_no_more(cli: Cli, store: P
     found = imported(*asked)
     assert {"duckdb", "ibis", "deltalake"} <= found
     assert not found & HEAVY
+
+
+def test_the_program_ends_at_once_but_says_and_cleans_what_it_must() -> None:
+    """A pipe is written to at the end only, and a temporary directory goes away."""
+    code = (
+        "import sys, tempfile, autarky.cli as c\n"
+        "def main():\n"
+        "    global kept; kept = tempfile.TemporaryDirectory(); sys.stdout.write(kept.name); return 2\n"
+        "c.main = main\n"
+        "c.run()"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert ran.stdout
+    assert not Path(ran.stdout).exists()

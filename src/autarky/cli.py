@@ -12,6 +12,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -56,6 +57,10 @@ def run() -> None:
     one.
     """
     code = main()
+    for stream in (sys.stdout, sys.stderr):
+        # Whoever read it may be gone; that was told, or asked for, in `main`.
+        with suppress(OSError, ValueError):
+            stream.flush()
     atexit._run_exitfuncs()
     os._exit(code)
 

@@ -7,6 +7,7 @@ import os
 import re
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -81,7 +82,7 @@ def ingest(
 
 
 @dataclass
-class Transaction:
+class Transaction(ABC):
     """One new version: the files that it adds, those that it replaces, and what the log says of it."""
 
     root: Path
@@ -90,13 +91,13 @@ class Transaction:
     # Whether rows change; a version that only lays them out anew says so in the log, for other readers of Delta tables.
     changes: ClassVar[bool] = True
 
+    @abstractmethod
     def merged(self, held: list[Part]) -> tuple[list[Part], list[Part]]:
         """Return the parts to add, in the place of work, and those of the store that they replace."""
-        raise NotImplementedError
 
+    @abstractmethod
     def record(self) -> dict[str, Any]:
         """Return what the log says of the version; see `store.Version`."""
-        raise NotImplementedError
 
     def run(self) -> int:
         """Merge with what the store holds and commit; on any failure remove what was put in place."""

@@ -99,11 +99,14 @@ def _in_force(nomenclature: str, years: pd.Series, reference: str | Path | None)
     table = references.load("nomenclature", reference, nomenclature=nomenclature).to_pandas()
     first, last = references.card("nomenclature", reference, nomenclature=nomenclature)["covers"]
     covered = {y for y in asked if first is not None and y >= first and (last is None or y <= last)}
-    # An open end is a year that no list reaches.
-    since, until = table["since"].fillna(0), table["until"].fillna(9999)
-    parts = [table.loc[(since <= y) & (until >= y), ["code"]].assign(year=y) for y in sorted(covered)]
+    parts = [table.loc[within(y, table["since"], table["until"]), ["code"]].assign(year=y) for y in sorted(covered)]
     none = pd.DataFrame({"code": pd.Series(dtype="str"), "year": pd.Series(dtype="int64")})
     return pd.concat([*parts, none]), covered
+
+
+def within(years: int | pd.Series, since: pd.Series, until: pd.Series) -> pd.Series:
+    """Return whether a year lies in a span, both ends included; an end that is not given is open."""
+    return (since.isna() | (since <= years)) & (until.isna() | (until >= years))
 
 
 def out_of_years(frame: pd.DataFrame, nomenclature: str, reference: str | Path | None = None) -> OutOfYears:

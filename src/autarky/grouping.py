@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from autarky import engine
+from autarky.dated import within
 from autarky.errors import MeasureError, NoDataError, listed
 from autarky.tables import Condition, Flows, Ledger
 from autarky.watchlists import WatchList
@@ -174,15 +175,10 @@ def split_combined(
 
 def _in_their_years(series: pd.DataFrame, codes: pd.DataFrame, windows: str, ledger: Ledger) -> pd.DataFrame:
     """Keep or drop what a product reports outside the years printed for it; either way the ledger says how much."""
-    # An end that is not printed is open.
-    spans = codes.assign(since=codes["since"].fillna(0), until=codes["until"].fillna(9999))
-    spans = spans.merge(series[["group", "product", "period"]], on=["group", "product"])
-    years = spans["period"].dt.year
-    inside = spans[(years >= spans["since"]) & (years <= spans["until"])].drop_duplicates(
-        ["group", "product", "period"]
-    )
     keys = ["group", "product", "period"]
-    held = series.merge(inside[keys], on=keys)
+    spans = codes.merge(series[keys], on=["group", "product"])
+    inside = spans[within(spans["period"].dt.year, spans["since"], spans["until"])]
+    held = series.merge(inside[keys].drop_duplicates(), on=keys)
     rows, value = (len(series), len(held)), (float(series["value_usd"].sum()), float(held["value_usd"].sum()))
     outside = f"{rows[0] - rows[1]} group-product-months, {value[0] - value[1]:,.0f} USD, lie outside the printed years"
     if windows == "printed":

@@ -99,13 +99,14 @@ def _ahead(con: Any, items: Iterator[tuple[Wide, pa.RecordBatch]]) -> Iterator[t
     """Yield items that are made, a few ahead, beside what the caller does with them."""
     pool = ThreadPoolExecutor(1)
     coming = deque(pool.submit(next, items, None) for _ in range(_AHEAD))
+    whole = False
     try:
         while (item := coming.popleft().result()) is not None:
             coming.append(pool.submit(next, items, None))
             yield item
-    except BaseException:
-        # Whoever breaks off is not kept waiting for a year that nobody will read.
-        engine.stop(con)
-        raise
+        whole = True
     finally:
+        # Whoever breaks off is not kept waiting for a year that nobody will read.
+        if not whole:
+            engine.stop(con)
         pool.shutdown(cancel_futures=True)

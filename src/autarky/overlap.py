@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from autarky import engine
+from autarky.dated import within
 from autarky.errors import MeasureError, NoDataError
 from autarky.tables import WORLD, Condition, Flows, column
 
@@ -171,10 +172,8 @@ def _matched(values: pd.DataFrame, codes: pd.DataFrame, match: str, windows: str
     """Return the value of a list's goods by code (or HS6) and period, one entry each."""
     held = values.dropna(subset="value_usd").groupby([match, "period"], as_index=False)["value_usd"].sum()
     if windows == "printed":
-        spans = codes.assign(since=codes["since"].fillna(0), until=codes["until"].fillna(9999))
-        spans = held[[match, "period"]].merge(spans[[match, "since", "until"]], on=match)
-        years = pd.to_datetime(spans["period"]).dt.year
-        inside = spans[(years >= spans["since"]) & (years <= spans["until"])]
+        spans = held[[match, "period"]].merge(codes[[match, "since", "until"]], on=match)
+        inside = spans[within(pd.to_datetime(spans["period"]).dt.year, spans["since"], spans["until"])]
         held = held.merge(inside[[match, "period"]].drop_duplicates(), on=[match, "period"])
     held = held[held[match].isin(codes[match])]
     series: pd.Series = held.set_index([match, "period"])["value_usd"]
